@@ -1,0 +1,148 @@
+package conformance
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// abuseCases run last, the throttle last of all: after it nobody may be able
+// to sign in for a while.
+func abuseCases() []Case {
+	return slices.Concat(
+		group("rt", Case{
+			ID: "rt-race-16", Section: "RFC 9700 §4.14.2", Level: Must, Abuse: true, Needs: signsIn(), Run: race16,
+			Expected: "After 16 parallel refreshes of one token at most one branch lives, and none was a server error.",
+		}),
+		group("pw", Case{
+			ID: "pw-throttle-user", Section: "RFC 6749 §4.3.2; RFC 6585 §4", Level: Must, Abuse: true, Needs: signsIn(NeedVictim), Run: throttleUser,
+			Expected: "Among 20 wrong passwords for one user one is answered 429 with Retry-After (or ever later), and the right one works afterwards.",
+		}),
+	)
+}
+
+func race16(ctx context.Context, p *Probe) Verdict {
+	c := p.target.Client
+	p.refreshes(ctx, c)
+	t := p.refreshable(ctx, c)
+	successors, worked := map[string]bool{}, 0
+	for _, a := range p.race(ctx, 16, p.as(c, refreshForm(t.refresh))) {
+		if a.status >= 500 {
+			return fail("one was answered %d", a.status)
+		}
+		next, ok := newTokens(a, nil)
+		if !ok {
+			continue
+		}
+		worked++
+		if next.refresh != "" {
+			successors[next.refresh] = true
+		}
+	}
+	if worked == 0 {
+		return undecided("none of the parallel refreshes worked")
+	}
+	if live := p.live(ctx, c, successors); live > 1 {
+		return fail("%d of %d different successors live on", live, len(successors))
+	}
+	return pass()
+}
+
+// race sends q n times at once and returns all answers.
+func (p *Probe) race(ctx context.Context, n int, q call) []answer {
+	answers, errs := make([]answer, n), make([]error, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { answers[i], errs[i] = p.exchange(ctx, q) })
+	}
+	wg.Wait()
+	for i, err := range errs {
+		p.note(q, answers[i], err)
+		if err != nil {
+			panic(stop{undecided("no answer to one of %d: %v", n, err)})
+		}
+	}
+	return answers
+}
+
+// live counts the branches that can still be refreshed; two tokens that lead
+// to the same successor are one branch.
+func (p *Probe) live(ctx context.Context, c Client, successors map[string]bool) int {
+	if len(successors) < 2 {
+		return len(successors)
+	}
+	branches := map[string]bool{}
+	for token := range successors {
+		if next, ok := newTokens(p.send(ctx, p.as(c, refreshForm(token))), nil); ok {
+			branches[or(next.refresh, token)] = true
+		}
+	}
+	return len(branches)
+}
+
+func throttleUser(ctx context.Context, p *Probe) Verdict {
+	p.victimSignsIn(ctx)
+	var took []time.Duration
+	for range 20 {
+		q := p.wrongPassword()
+		a, err := p.exchange(ctx, q)
+		p.note(q, a, err)
+		switch {
+		case err != nil:
+			return undecided("no answer: %v", err)
+		case a.hasToken():
+			return fail("a wrong password got a token")
+		case a.status == http.StatusTooManyRequests:
+			return p.afterThrottle(ctx, a)
+		case a.status >= 500:
+			return undecided("the server fails or is busy: %d", a.status)
+		}
+		took = append(took, a.took)
+	}
+	if slower(took) {
+		return pass()
+	}
+	return fail("20 wrong passwords in a row were tried at full speed")
+}
+
+// slower reports whether answers came ever later, which is a throttle too.
+func slower(took []time.Duration) bool {
+	late, soon := median(took[len(took)-5:]), median(took[:5])
+	return late > 4*soon && late > time.Second
+}
+
+func median(d []time.Duration) time.Duration {
+	d = slices.Clone(d)
+	slices.Sort(d)
+	return d[len(d)/2]
+}
+
+// afterThrottle waits as told and wants the right password to work.
+func (p *Probe) afterThrottle(ctx context.Context, a answer) Verdict {
+	for deadline := time.Now().Add(p.maxWait); ; {
+		wait, ok := a.retryAfter()
+		if !ok {
+			return fail("429 without Retry-After: clients cannot know when to come back")
+		}
+		if time.Now().Add(wait).After(deadline) {
+			return Verdict{Pass, "not checked that the right password works later: that would take longer than --max-wait"}
+		}
+		p.pause(ctx, max(wait, 10*time.Millisecond))
+		q := p.as(p.target.Client, p.passwordForm(p.target.Victim))
+		var err error
+		a, err = p.exchange(ctx, q)
+		p.note(q, a, err)
+		switch {
+		case err != nil:
+			return undecided("no answer: %v", err)
+		case a.status == http.StatusTooManyRequests:
+			continue
+		}
+		if _, ok := newTokens(a, nil); ok {
+			return pass()
+		}
+		return fail("the right password is refused after Retry-After")
+	}
+}

@@ -1,0 +1,230 @@
+package conformance
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func accessTokenCases() []Case {
+	return group("at",
+		Case{
+			ID: "at-typ", Section: "RFC 9068 §2.1", Level: Must, Needs: signsIn(), Run: atTyp,
+			Expected: "The header's typ is at+jwt or application/at+jwt.",
+		},
+		Case{
+			ID: "at-kid", Section: "RFC 7515 §4.1.4; OIDC Core §10.1", Level: Should, Needs: signsIn(), Run: atKid,
+			Expected: "The header has a kid, and it is in the key set.",
+		},
+		Case{
+			ID: "at-exp", Section: "RFC 9068 §2.2", Level: Must, Needs: signsIn(), Run: atExp,
+			Expected: "exp is an integer in the future.",
+		},
+		Case{
+			ID: "at-iat", Section: "RFC 9068 §2.2", Level: Must, Needs: signsIn(), Run: atIat,
+			Expected: "iat is an integer and not in the future: verifiers without leeway refuse a token that is.",
+		},
+		Case{
+			ID: "at-nbf-harmless", Section: "RFC 7519 §4.1.5", Level: BCP, Needs: signsIn(), Run: atNbf,
+			Expected: "nbf is absent or not after iat: verifiers without leeway refuse the token otherwise.",
+		},
+		Case{
+			ID: "at-aud", Section: "RFC 9068 §2.2, §3", Level: Must, Needs: signsIn(), Run: atAud,
+			Expected: "aud names at least one audience, and not just the client.",
+		},
+		Case{
+			ID: "at-client-id", Section: "RFC 9068 §2.2; RFC 8693 §4.3", Level: Must, Needs: signsIn(), Run: atClientID,
+			Expected: "client_id is the client that asked.",
+		},
+		Case{
+			ID: "at-sub", Section: "RFC 9068 §2.2, §6", Level: Must, Needs: signsIn(), Run: atSub,
+			Expected: "sub is a non-empty string, the same in each token of the user.",
+		},
+		Case{
+			ID: "at-jti", Section: "RFC 9068 §2.2; RFC 7519 §4.1.7", Level: Must, Needs: signsIn(), Run: atJTI,
+			Expected: "jti differs in a sample of tokens, of one session and of several, and is long enough for 96 bits.",
+		},
+	)
+}
+
+// jwt is a token whose parts could be read; nothing is verified.
+type jwt struct {
+	compact        string
+	header, claims map[string]any
+	answer         answer
+}
+
+func parseJWT(compact string) (jwt, bool) {
+	parts := strings.Split(compact, ".")
+	if len(parts) != 3 {
+		return jwt{}, false
+	}
+	var read [2]map[string]any
+	for i := range read {
+		text, err := base64.RawURLEncoding.DecodeString(parts[i])
+		if err != nil {
+			return jwt{}, false
+		}
+		if read[i] = object(text); read[i] == nil {
+			return jwt{}, false
+		}
+	}
+	return jwt{compact: compact, header: read[0], claims: read[1]}, true
+}
+
+// accessToken gets a fresh access token; where those are opaque the case does
+// not apply.
+func (p *Probe) accessToken(ctx context.Context) jwt { return p.jwtOf(p.signIn(ctx, p.target.Client)) }
+
+func (p *Probe) jwtOf(t tokens) jwt {
+	token, ok := parseJWT(t.access)
+	if !ok {
+		panic(stop{absent("the access token is not a signed JWT")})
+	}
+	token.answer = t.answer
+	return token
+}
+
+func (t jwt) text(claim string) string {
+	s, _ := t.claims[claim].(string)
+	return s
+}
+
+// date returns a claim that is an integer number of seconds.
+func (t jwt) date(claim string) (int64, bool) {
+	n, _ := t.claims[claim].(json.Number)
+	seconds, err := strconv.ParseInt(n.String(), 10, 64)
+	return seconds, err == nil
+}
+
+// clock returns the server's time when it answered, and ours when that agrees.
+func (t jwt) clock() (server, ours int64) {
+	ours = t.answer.at.Unix()
+	at, err := time.Parse(time.RFC1123, t.answer.header.Get("Date"))
+	if err != nil {
+		return ours, ours
+	}
+	if server = at.Unix(); server < ours-5 || server > ours+5 {
+		return server, server // clocks disagree: only theirs can judge
+	}
+	return server, ours
+}
+
+func atTyp(ctx context.Context, p *Probe) Verdict {
+	typ, _ := p.accessToken(ctx).header["typ"].(string)
+	if !slices.Contains([]string{"at+jwt", "application/at+jwt"}, strings.ToLower(typ)) {
+		return fail("typ is %q: an ID token could pass for it", typ)
+	}
+	return pass()
+}
+
+func atKid(ctx context.Context, p *Probe) Verdict {
+	kid, _ := p.accessToken(ctx).header["kid"].(string)
+	if kid == "" {
+		return fail("no kid")
+	}
+	if !slices.ContainsFunc(p.keySet(ctx), func(k map[string]any) bool { return k["kid"] == kid }) {
+		return fail("kid %q is not in the key set", kid)
+	}
+	return pass()
+}
+
+func atExp(ctx context.Context, p *Probe) Verdict {
+	token := p.accessToken(ctx)
+	exp, ok := token.date("exp")
+	now, _ := token.clock()
+	switch {
+	case !ok:
+		return fail("exp is absent or not an integer number")
+	case exp <= now:
+		return fail("exp is %d s in the past", now-exp)
+	}
+	return pass()
+}
+
+func atIat(ctx context.Context, p *Probe) Verdict {
+	token := p.accessToken(ctx)
+	iat, ok := token.date("iat")
+	server, ours := token.clock()
+	switch {
+	case !ok:
+		return fail("iat is absent or not an integer number")
+	case iat > server || iat > ours:
+		return fail("iat is %d s ahead of the server's Date, %d s ahead of our clock", iat-server, iat-ours)
+	}
+	return pass()
+}
+
+func atNbf(ctx context.Context, p *Probe) Verdict {
+	token := p.accessToken(ctx)
+	if _, ok := token.claims["nbf"]; !ok {
+		return pass()
+	}
+	nbf, ok := token.date("nbf")
+	iat, _ := token.date("iat")
+	if !ok || nbf > iat {
+		return fail("nbf is %v, iat %d", token.claims["nbf"], iat)
+	}
+	return pass()
+}
+
+func atAud(ctx context.Context, p *Probe) Verdict {
+	var auds []string
+	switch aud := p.accessToken(ctx).claims["aud"].(type) {
+	case string:
+		auds = []string{aud}
+	case []any:
+		for _, v := range aud {
+			s, _ := v.(string)
+			auds = append(auds, s)
+		}
+	}
+	if len(auds) == 0 || slices.Contains(auds, "") {
+		return fail("aud is absent, empty or not made of strings")
+	}
+	if len(auds) == 1 && auds[0] == p.target.Client.ID {
+		return fail("aud is the client_id: that is an ID token's audience, no resource server's")
+	}
+	return pass()
+}
+
+func atClientID(ctx context.Context, p *Probe) Verdict {
+	if got := p.accessToken(ctx).text("client_id"); got != p.target.Client.ID {
+		return fail("client_id is %q, asked as %q", got, p.target.Client.ID)
+	}
+	return pass()
+}
+
+func atSub(ctx context.Context, p *Probe) Verdict {
+	one, two := p.accessToken(ctx).text("sub"), p.accessToken(ctx).text("sub")
+	if one == "" || one != two {
+		return fail("sub is %q, then %q", one, two)
+	}
+	return pass()
+}
+
+func atJTI(ctx context.Context, p *Probe) Verdict {
+	seen := map[string]bool{}
+	for range 4 {
+		t := p.signIn(ctx, p.target.Client)
+		sample := []jwt{p.jwtOf(t)}
+		if t.refresh != "" {
+			sample = append(sample, p.jwtOf(p.control(ctx, "refreshing", p.as(p.target.Client, refreshForm(t.refresh)))))
+		}
+		for _, token := range sample {
+			jti := token.text("jti")
+			switch {
+			case len(jti) < 16: // 96 bits in base64url
+				return fail("jti is %q", jti)
+			case seen[jti]:
+				return fail("two tokens have the jti %q", jti)
+			}
+			seen[jti] = true
+		}
+	}
+	return pass()
+}

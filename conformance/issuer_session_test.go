@@ -1,0 +1,181 @@
+package conformance_test
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// session is one lineage of refresh tokens.
+type session struct {
+	id, client, user  string
+	scope             []string
+	current, previous string
+	rotated           time.Time
+	ended             bool
+}
+
+// find looks a refresh token up.
+func (is *issuer) find(token string) (*session, string) {
+	if is.mutated("prefix-lookup") {
+		for full, s := range is.sessions {
+			if len(token) == len(full) && full[:len(full)-1] == token[:len(token)-1] {
+				return s, full
+			}
+		}
+	}
+	return is.sessions[token], token
+}
+
+// refresh rotates, notices reuse, and lets a client with a window repeat.
+func (is *issuer) refresh(clientID string, form url.Values) (*session, []string) {
+	if !form.Has("refresh_token") {
+		refuse("invalid_request")
+	}
+	s, token := is.find(form.Get("refresh_token"))
+	switch {
+	case s == nil && is.mutated("unknown-refresh-request"):
+		refuse("invalid_request")
+	case s == nil, s.ended, s.client != clientID && !is.mutated("unbound"):
+		refuse("invalid_grant")
+	}
+	scope := is.narrowed(s, form)
+	again := token == s.previous && time.Since(s.rotated) < is.clients[s.client].window
+	switch {
+	case is.mutated("race-500") && token == s.previous:
+		panic(refusal{500, "server_error", "database is locked"})
+	case is.mutated("fork"):
+		fork := *s
+		return &fork, scope
+	case token != s.current && !again && is.mutated("reuse-answered"):
+	case token != s.current && !again && is.mutated("reuse-unnoticed"):
+		refuse("invalid_grant")
+	case token != s.current && !again:
+		s.ended = true
+		refuse("invalid_grant")
+	}
+	if !again && !is.mutated("no-rotation") {
+		s.previous, s.current, s.rotated = s.current, "", time.Now()
+	}
+	if is.mutated("narrow-sticks") {
+		s.scope = scope
+	}
+	return s, scope
+}
+
+// narrowed keeps RFC 6749 §6: a part of what was granted, or all of it.
+func (is *issuer) narrowed(s *session, form url.Values) []string {
+	asked := strings.Fields(form.Get("scope"))
+	switch {
+	case len(asked) == 0, is.mutated("narrow-ignored"):
+		return s.scope
+	case is.mutated("widen"), allowed(asked, s.scope):
+		return asked
+	case is.mutated("widen-silently"), is.mutated("widen-kept"):
+		return s.scope
+	}
+	refuse("invalid_scope")
+	return nil
+}
+
+// issue writes the token answer.
+func (is *issuer) issue(w http.ResponseWriter, s *session, scope []string) {
+	if s.current == "" || is.mutated("fork") {
+		s.current = "rt_" + rand.Text()
+		is.sessions[s.current] = s
+	}
+	body := map[string]any{
+		"access_token": is.accessToken(s, scope), "token_type": "Bearer", "expires_in": 600,
+		"refresh_token": s.current, "scope": strings.Join(scope, " "),
+	}
+	is.seen = append(is.seen, body["access_token"].(string), s.current)
+	status := 200
+	switch {
+	case is.mutated("expires-string"):
+		body["expires_in"] = "600"
+	case is.mutated("no-refresh"):
+		delete(body, "refresh_token")
+	case is.mutated("created"):
+		status = http.StatusCreated
+	case is.mutated("as-text"):
+		w.Header().Set("Content-Type", "text/plain")
+	case is.mutated("widen-silently"), is.mutated("no-scope-member"):
+		delete(body, "scope")
+	case is.mutated("no-expires"):
+		delete(body, "expires_in")
+	}
+	if !is.mutated("storable") {
+		w.Header().Set("Cache-Control", "no-store")
+	}
+	is.shout(w)
+	writeJSON(w, status, body)
+}
+
+// accessToken signs a token; a mutation changes one thing about it.
+func (is *issuer) accessToken(s *session, scope []string) string {
+	now := time.Now().Unix()
+	header := map[jose.HeaderKey]any{"typ": "at+jwt", "kid": is.key.KeyID}
+	claims := map[string]any{
+		"iss": is.url, "sub": s.user, "aud": "https://api.example", "exp": now + 600, "iat": now,
+		"jti": rand.Text(), "client_id": s.client, "scope": strings.Join(scope, " "),
+	}
+	for _, m := range []struct {
+		mutation, claim string
+		value           any
+	}{
+		{"exp-string", "exp", "9999999999"}, {"exp-past", "exp", now - 1}, {"iat-ahead", "iat", now + 2}, {"iat-fraction", "iat", 1.5},
+		{"nbf-ahead", "nbf", now + 1}, {"nbf-same", "nbf", now}, {"aud-array", "aud", []string{s.client, "https://api.example"}},
+		{"no-aud", "aud", []string{}}, {"aud-client", "aud", s.client},
+		{"client-id-other", "client_id", s.user}, {"sub-random", "sub", rand.Text()}, {"sub-empty", "sub", ""},
+		{"jti-session", "jti", s.id}, {"jti-short", "jti", rand.Text()[:8]},
+	} {
+		if is.mutated(m.mutation) {
+			claims[m.claim] = m.value
+		}
+	}
+	switch {
+	case is.mutated("typ-jwt"):
+		header["typ"] = "JWT"
+	case is.mutated("typ-long"):
+		header["typ"] = "application/AT+JWT"
+	}
+	if is.mutated("token-no-kid") {
+		delete(header, "kid")
+	}
+	key := is.key.Key
+	switch {
+	case is.mutated("opaque"):
+		return rand.Text()
+	case is.mutated("same-access"):
+		return is.sameAccess(s)
+	case is.mutated("unpublished-key"):
+		key = is.stray.Key
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, &jose.SignerOptions{ExtraHeaders: header})
+	if err != nil {
+		panic(err)
+	}
+	payload, _ := json.Marshal(claims)
+	signed, err := signer.Sign(payload)
+	if err != nil {
+		panic(err)
+	}
+	compact, _ := signed.CompactSerialize()
+	return compact
+}
+
+// sameAccess answers one token for the life of the session.
+func (is *issuer) sameAccess(s *session) string {
+	i := slices.IndexFunc(is.seen, func(v string) bool { return strings.HasSuffix(v, s.id) })
+	if i >= 0 {
+		return is.seen[i]
+	}
+	return "opaque-" + base64.RawURLEncoding.EncodeToString([]byte(s.user)) + s.id
+}

@@ -1,0 +1,286 @@
+package conformance_test
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hallmark-auth/hallmark/conformance"
+)
+
+// refusal is an OAuth error on its way out.
+type refusal struct {
+	status int
+	code   string
+	why    string
+}
+
+// refuse ends the request with 400.
+func refuse(code string) { panic(refusal{400, code, code}) }
+
+// token is the token endpoint.
+func (is *issuer) token(w http.ResponseWriter, r *http.Request) {
+	defer func() {
+		switch e := recover().(type) {
+		case nil:
+		case refusal:
+			is.writeError(w, r, e)
+		default:
+			panic(e)
+		}
+	}()
+	switch {
+	case is.mutated("hangup"):
+		panic(http.ErrAbortHandler)
+	case is.mutated("busy"):
+		w.Header().Set("Retry-After", "1")
+		panic(refusal{503, "temporarily_unavailable", "busy"})
+	case is.mutated("redirect"):
+		http.Redirect(w, r, "/tenant/elsewhere", http.StatusTemporaryRedirect)
+		return
+	}
+	form := is.readForm(w, r)
+	clientID := is.authenticate(r, form)
+	s, scope := is.grant(w, clientID, form)
+	is.issue(w, s, scope)
+}
+
+func (is *issuer) readForm(w http.ResponseWriter, r *http.Request) url.Values {
+	if r.Method != http.MethodPost && is.mutated("get-404") {
+		panic(refusal{404, "invalid_request", "method"})
+	}
+	if r.Method != http.MethodPost && !is.mutated("any-method") {
+		if !is.mutated("no-allow") {
+			w.Header().Set("Allow", "POST")
+		}
+		panic(refusal{405, "invalid_request", "method"})
+	}
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	form, query := url.Values{}, r.URL.Query()
+	switch {
+	case media == "application/json" && is.mutated("json-body"):
+		var members map[string]string
+		json.NewDecoder(r.Body).Decode(&members)
+		for name, value := range members {
+			form.Set(name, value)
+		}
+	case media == "multipart/form-data" && is.mutated("multipart-body"):
+		r.ParseMultipartForm(1 << 16)
+		form = r.PostForm
+	case media == "application/x-www-form-urlencoded":
+		body, _ := io.ReadAll(r.Body)
+		form, _ = url.ParseQuery(string(body))
+	case r.ContentLength > 0 && media != "application/x-www-form-urlencoded":
+		if is.mutated("media-400") {
+			refuse("invalid_request")
+		}
+		panic(refusal{415, "invalid_request", "media type"})
+	}
+	if is.mutated("query-merged") || is.mutated("any-method") {
+		for name, values := range query {
+			form[name] = append(form[name], values...)
+		}
+	}
+	is.remember(form, query)
+	if query.Has("client_secret") && !is.mutated("query-secret") {
+		refuse("invalid_request")
+	} else if query.Has("client_secret") {
+		form["client_id"], form["client_secret"] = query["client_id"], query["client_secret"]
+	}
+	return is.checkForm(form)
+}
+
+// checkForm keeps RFC 6749 §3.2: no duplicates, and empty is absent.
+func (is *issuer) checkForm(form url.Values) url.Values {
+	for name, values := range form {
+		if len(values) > 1 && !is.mutated("duplicates") {
+			refuse("invalid_request")
+		}
+		if values[0] == "" && !is.mutated("empty-kept") {
+			delete(form, name)
+		}
+		if name == "foo" && is.mutated("unknown-refused") {
+			refuse("invalid_request")
+		}
+	}
+	return form
+}
+
+func (is *issuer) remember(forms ...url.Values) {
+	for _, form := range forms {
+		for _, name := range []string{"password", "client_secret", "refresh_token"} {
+			is.seen = append(is.seen, form[name]...)
+		}
+	}
+}
+
+// authenticate returns the client's id.
+func (is *issuer) authenticate(r *http.Request, form url.Values) string {
+	id, secret, method := form.Get("client_id"), form.Get("client_secret"), conformance.AuthPost
+	if secret == "" {
+		method = conformance.AuthNone
+	}
+	if header := r.Header.Get("Authorization"); header != "" {
+		is.seen = append(is.seen, strings.TrimPrefix(header, "Basic "))
+		text, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(header, "Basic "))
+		rawID, rawSecret, _ := strings.Cut(string(text), ":")
+		basicID, _ := url.QueryUnescape(rawID)
+		basicSecret, _ := url.QueryUnescape(rawSecret)
+		switch {
+		case secret != "" && !is.mutated("two-methods"), id != "" && id != basicID && !is.mutated("other-id"):
+			refuse("invalid_request")
+		case is.mutated("basic-compared-encoded") && rawSecret != url.QueryEscape(basicSecret), is.mutated("no-basic"):
+			panic(refusal{401, "invalid_client", "client"})
+		}
+		id, secret, method = basicID, basicSecret, conformance.AuthBasic
+	}
+	c, known := is.clients[id]
+	switch {
+	case !known && is.mutated("unknown-client-told"):
+		panic(refusal{400, "invalid_client", "no such client"})
+	case method == conformance.AuthNone && c.secret != "" && is.mutated("secret-optional"):
+	case c.secret != secret && is.mutated("any-secret"):
+	case !known, c.method != method && !is.mutated("query-secret"), c.secret != secret,
+		method == conformance.AuthPost && is.mutated("no-post"), method == conformance.AuthNone && is.mutated("no-public"):
+		status := 400
+		if method == conformance.AuthBasic && !is.mutated("basic-400") || is.mutated("post-401") {
+			status = 401
+		}
+		panic(refusal{status, "invalid_client", "client"})
+	}
+	return id
+}
+
+// grant returns the session and the scope of the new access token.
+func (is *issuer) grant(w http.ResponseWriter, clientID string, form url.Values) (*session, []string) {
+	grant := form.Get("grant_type")
+	switch {
+	case grant == "" && !is.mutated("no-grant-unsupported"):
+		refuse("invalid_request")
+	case grant == "password" && !is.mutated("password-off"):
+		return is.password(w, clientID, form)
+	case grant == "refresh_token" && !is.mutated("refresh-off"):
+		return is.refresh(clientID, form)
+	case is.mutated("unknown-grant-invalid"):
+		refuse("invalid_request")
+	}
+	refuse("unsupported_grant_type")
+	return nil, nil
+}
+
+func (is *issuer) password(w http.ResponseWriter, clientID string, form url.Values) (*session, []string) {
+	name := form.Get("username")
+	if !form.Has("username") && is.mutated("missing-is-wrong") {
+		refuse("invalid_grant")
+	}
+	if !form.Has("username") || !form.Has("password") {
+		refuse("invalid_request")
+	}
+	u, known := is.users[name]
+	if !known && is.mutated("unknown-user-told") {
+		panic(refusal{400, "invalid_grant", "no such user"})
+	}
+	if known && time.Now().Before(u.until) {
+		is.throttled(w)
+	}
+	if !known || u.password != form.Get("password") && !is.mutated("any-password") {
+		if known {
+			is.failed(u)
+		}
+		status := 400
+		if is.mutated("bad-password-403") {
+			status = 403
+		}
+		panic(refusal{status, "invalid_grant", "user"})
+	}
+	u.failures = 0
+	if is.mutated("victim-locked") && name == "victim" {
+		refuse("invalid_grant")
+	}
+	scope := strings.Fields(form.Get("scope"))
+	if !form.Has("scope") {
+		scope = []string{"read", "write"}
+	}
+	if form.Has("scope") && !allowed(scope, []string{"read", "write", "admin"}) {
+		refuse("invalid_scope")
+	}
+	return &session{id: rand.Text(), client: clientID, user: name, scope: scope}, scope
+}
+
+func (is *issuer) failed(u *user) {
+	if u.failures++; u.failures >= 5 && !is.mutated("no-throttle") {
+		u.failures, u.until = 0, time.Now().Add(time.Second)
+		if is.mutated("lock-out") {
+			u.password = rand.Text()
+		}
+	}
+}
+
+func (is *issuer) throttled(w http.ResponseWriter) {
+	switch {
+	case is.mutated("retry-never"):
+		w.Header().Set("Retry-After", "86400")
+	case is.mutated("retry-date"):
+		w.Header().Set("Retry-After", time.Now().Add(2*time.Second).UTC().Format(http.TimeFormat))
+	case !is.mutated("no-retry-after"):
+		w.Header().Set("Retry-After", "1")
+	}
+	panic(refusal{429, "slow_down", "later"})
+}
+
+// allowed reports whether scope is a non-empty part of of.
+func allowed(scope, of []string) bool {
+	return len(scope) > 0 && !slices.ContainsFunc(scope, func(s string) bool { return !slices.Contains(of, s) })
+}
+
+func (is *issuer) writeError(w http.ResponseWriter, r *http.Request, e refusal) {
+	if !is.mutated("errors-storable") {
+		w.Header().Set("Cache-Control", "no-store")
+	}
+	if e.status == 401 && !is.mutated("no-challenge") || is.mutated("challenge-always") {
+		w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
+		if is.mutated("no-realm") {
+			w.Header().Set("WWW-Authenticate", `Basic charset="UTF-8"`)
+		}
+	}
+	if is.mutated("errors-200") {
+		e.status = 200
+	}
+	if is.mutated("own-codes") {
+		e.code = "ERR_42"
+	}
+	if is.mutated("errors-with-token") {
+		writeJSON(w, e.status, map[string]string{"error": e.code, "access_token": "not-a-token"})
+		return
+	}
+	if is.mutated("echo") { // everything the server knows, in every place
+		r.ParseForm()
+		e.why = r.Form.Encode() + r.Header.Get("Authorization") + strings.Join(is.seen, " ") + "\x1b[2J"
+		w.Header().Set("WWW-Authenticate", "Basic "+url.QueryEscape(e.why))
+		w.Header().Set("Location", strings.Map(printable, e.why))
+	}
+	is.shout(w)
+	writeJSON(w, e.status, map[string]string{"error": e.code, "error_description": e.why})
+}
+
+// shout writes header values as legally as unusually.
+func (is *issuer) shout(w http.ResponseWriter) {
+	if is.mutated("shout") {
+		w.Header().Set("Cache-Control", "private, No-Store")
+		w.Header().Set("Content-Type", "Application/JSON;charset=UTF-8")
+	}
+}
+
+func printable(c rune) rune {
+	if c < ' ' {
+		return -1
+	}
+	return c
+}

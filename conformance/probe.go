@@ -1,0 +1,157 @@
+package conformance
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// A Verdict is how a case ended and why. A case returns it; a step of a case
+// that cannot go on ends the case with one.
+type Verdict struct {
+	Outcome Outcome
+	Why     string
+}
+
+func pass() Verdict { return Verdict{Outcome: Pass} }
+
+func fail(format string, args ...any) Verdict { return Verdict{Fail, fmt.Sprintf(format, args...)} }
+
+func absent(format string, args ...any) Verdict { return Verdict{NA, fmt.Sprintf(format, args...)} }
+
+func undecided(format string, args ...any) Verdict {
+	return Verdict{Inconclusive, fmt.Sprintf(format, args...)}
+}
+
+// stop is what a step panics with to end its case; only Run recovers it. So
+// cases read as the requests that they send.
+type stop struct{ Verdict }
+
+// A Probe sends one case's requests and keeps the last one as evidence.
+type Probe struct {
+	*runner
+	sent, got string
+}
+
+// call is a request to the token endpoint before it is sent.
+type call struct {
+	method string
+	query  params
+	header http.Header
+	body   params
+	encode encoding
+}
+
+// as returns a call that carries body and is authenticated as c.
+func (p *Probe) as(c Client, body params) call {
+	q := call{method: http.MethodPost, header: http.Header{}, body: body, encode: formEncoded}
+	switch c.method() {
+	case AuthBasic:
+		q.header.Set("Authorization", basicHeader(url.QueryEscape(c.ID), url.QueryEscape(c.Secret))) // RFC 6749 §2.3.1
+	case AuthPost:
+		q.body = body.and("client_id", c.ID).and("client_secret", c.Secret)
+	default:
+		q.body = body.and("client_id", c.ID)
+	}
+	return q
+}
+
+func basicHeader(id, secret string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(id+":"+secret))
+}
+
+// send sends q to the token endpoint. The case ends inconclusive when there is
+// no answer, or only that the server has enough.
+func (p *Probe) send(ctx context.Context, q call) answer {
+	a, err := p.exchange(ctx, q)
+	p.note(q, a, err)
+	switch {
+	case err != nil:
+		panic(stop{undecided("no answer: %v", err)})
+	case a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable:
+		panic(stop{undecided("the server throttles or is busy (%d): run again later, or with a lower --rate", a.status)})
+	}
+	return a
+}
+
+// exchange sends q and may be called from several goroutines.
+func (p *Probe) exchange(ctx context.Context, q call) (answer, error) {
+	endpoint, err := p.tokenEndpoint()
+	if err != nil {
+		return answer{}, err
+	}
+	u := *endpoint
+	u.RawQuery = strings.Trim(u.RawQuery+"&"+q.query.String(), "&")
+	contentType, body := q.encode(q.body)
+	req, err := http.NewRequestWithContext(ctx, q.method, u.String(), strings.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	req.Header = q.header.Clone()
+	if body != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	p.learn(q)
+	return p.do(req)
+}
+
+// get fetches a document.
+func (p *Probe) get(ctx context.Context, address string, header http.Header) answer {
+	p.sent, p.got = "GET "+address, "no answer"
+	a, err := p.fetch(ctx, address, header)
+	if err != nil {
+		panic(stop{undecided("no answer: %v", err)})
+	}
+	p.got = a.String()
+	return a
+}
+
+// note makes an exchange with the token endpoint the evidence.
+func (p *Probe) note(q call, a answer, err error) {
+	address := p.doc.text("token_endpoint")
+	if len(q.query) > 0 {
+		address += "?" + q.query.String()
+	}
+	contentType, _ := q.encode(q.body)
+	media, _, _ := strings.Cut(contentType, ";")
+	parts := []string{q.method, address, media, q.body.String()}
+	if scheme, _, ok := strings.Cut(q.header.Get("Authorization"), " "); ok {
+		parts = append(parts, "with "+scheme+" credentials")
+	}
+	p.sent, p.got = strings.Join(parts, " "), "no answer"
+	if err == nil {
+		p.got = a.String()
+	}
+}
+
+// learn makes every credential that q carries a secret, wrong ones too: they
+// may be a right one with a character changed.
+func (p *Probe) learn(q call) {
+	for _, ps := range []params{q.query, q.body} {
+		for _, v := range ps {
+			switch v.name {
+			case "password", "client_secret", "refresh_token":
+				p.secrets.learn(v.name, v.value)
+			}
+		}
+	}
+	if _, credentials, ok := strings.Cut(q.header.Get("Authorization"), " "); ok {
+		p.secrets.learn("credentials", credentials)
+	}
+}
+
+// pause waits for d or ends the case.
+func (p *Probe) pause(ctx context.Context, d time.Duration) {
+	if err := sleep(ctx, d); err != nil {
+		panic(stop{undecided("stopped while waiting: %v", err)})
+	}
+}
+
+// random returns a text that no server has seen, for wrong credentials and
+// unknown names.
+func random(prefix string) string { return prefix + "-" + rand.Text() }

@@ -1,0 +1,125 @@
+package conformance
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// An Outcome is how a case ended.
+type Outcome string
+
+// The outcomes.
+const (
+	Pass         Outcome = "pass"
+	Fail         Outcome = "fail"         // a MUST does not hold
+	Warn         Outcome = "warn"         // a SHOULD or best practice does not hold
+	NA           Outcome = "n/a"          // the server does not claim the feature
+	Skipped      Outcome = "skipped"      // an input is missing
+	Inconclusive Outcome = "inconclusive" // the valid request failed too, the connection broke, or the server throttled
+)
+
+// Outcomes returns all, what needs attention first.
+func Outcomes() []Outcome { return []Outcome{Fail, Inconclusive, Warn, Skipped, NA, Pass} }
+
+// A Result is one case's outcome with its evidence. It holds no secret.
+type Result struct {
+	ID       string        `json:"id"`
+	Group    string        `json:"group"`
+	Level    Level         `json:"level"`
+	Section  string        `json:"section"`
+	Outcome  Outcome       `json:"outcome"`
+	Expected string        `json:"expected"`
+	Why      string        `json:"why,omitempty"`  // what was wrong, missing or absent
+	Sent     string        `json:"sent,omitempty"` // the deciding request
+	Got      string        `json:"got,omitempty"`  // and its answer
+	Took     time.Duration `json:"took_ns"`
+}
+
+// A Report is the outcome of a run.
+type Report struct {
+	Schema  int       `json:"schema"` // 1
+	Issuer  string    `json:"issuer"`
+	Started time.Time `json:"started"` // UTC
+	Results []Result  `json:"results"`
+}
+
+// Count returns how many cases ended in o.
+func (r Report) Count(o Outcome) int {
+	n := 0
+	for _, result := range r.Results {
+		if result.Outcome == o {
+			n++
+		}
+	}
+	return n
+}
+
+// Passed reports whether some case passed, none failed and none was
+// inconclusive. Warnings do not count.
+func (r Report) Passed() bool { return r.ExitCode() == 0 }
+
+// ExitCode is 0 when Passed, 1 when a case failed, 2 when the run proves nothing.
+func (r Report) ExitCode() int {
+	switch {
+	case r.Count(Fail) > 0:
+		return 1
+	case r.Count(Inconclusive) > 0 || r.Count(Pass)+r.Count(Warn) == 0:
+		return 2
+	}
+	return 0
+}
+
+// Summary is the report in one line.
+func (r Report) Summary() string {
+	var parts []string
+	for _, o := range slices.Backward(Outcomes()) {
+		if n := r.Count(o); n > 0 || o == Pass || o == Fail {
+			parts = append(parts, fmt.Sprintf("%d %s", n, o))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// WriteText writes the report for people: what needs attention first and with
+// its evidence, the rest one line each.
+func (r Report) WriteText(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "conformance of %s\n\n", r.Issuer)
+	results := slices.Clone(r.Results)
+	slices.SortStableFunc(results, func(a, b Result) int {
+		return cmp.Compare(slices.Index(Outcomes(), a.Outcome), slices.Index(Outcomes(), b.Outcome))
+	})
+	for _, result := range results {
+		result.writeText(&b)
+	}
+	fmt.Fprintf(&b, "\n%s\n", r.Summary())
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (r Result) writeText(b *strings.Builder) {
+	fmt.Fprintf(b, "%-13s%-28s  %-6s  %s\n", r.Outcome, r.ID, r.Level, r.Section)
+	lines := [][2]string{{"why", r.Why}}
+	switch r.Outcome {
+	case Fail, Warn, Inconclusive:
+		lines = [][2]string{{"expected", r.Expected}, {"why", r.Why}, {"sent", r.Sent}, {"got", r.Got}}
+	}
+	for _, line := range lines {
+		if line[1] != "" {
+			fmt.Fprintf(b, "             %-9s %s\n", line[0], line[1])
+		}
+	}
+}
+
+// WriteJSON writes the report as one JSON object.
+func (r Report) WriteJSON(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(r)
+}

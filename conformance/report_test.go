@@ -1,0 +1,82 @@
+package conformance_test
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hallmark-auth/hallmark/conformance"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// inJSON is s as it stands in a JSON string.
+func inJSON(s string) string {
+	quoted, _ := json.Marshal(s)
+	return string(quoted[1 : len(quoted)-1])
+}
+
+func sample() conformance.Report {
+	return conformance.Report{
+		Schema: 1, Issuer: "https://issuer.example", Started: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC),
+		Results: []conformance.Result{
+			{ID: "meta-8414-path", Group: "metadata", Level: conformance.Must, Section: "RFC 8414 §3, §3.1", Outcome: conformance.Pass, Expected: "The document is there.", Sent: "GET x", Got: "200", Took: 3 * time.Millisecond},
+			{ID: "meta-oidc-path", Group: "metadata", Level: conformance.Should, Section: "OIDC Discovery §4", Outcome: conformance.NA, Expected: "The document is there too.", Why: "404", Sent: "GET y", Got: "404"},
+			{ID: "tok-dup-scope", Group: "token", Level: conformance.Must, Section: "RFC 6749 §3.2, §5.2", Outcome: conformance.Fail, Expected: "scope twice is refused.", Why: "a token was issued", Sent: "POST https://issuer.example/token scope=a&scope=a&password=[password]", Got: "200 application/json; members access_token"},
+			{ID: "jwks-etag", Group: "jwks", Level: conformance.BCP, Section: "RFC 9110 §8.8.3", Outcome: conformance.Warn, Expected: "There is an ETag.", Why: "no ETag", Sent: "GET z", Got: "200 application/json"},
+			{ID: "rt-client-bound", Group: "rt", Level: conformance.Must, Section: "RFC 6749 §6", Outcome: conformance.Skipped, Expected: "It is refused.", Why: "give --client2-id"},
+			{ID: "rt-unknown", Group: "rt", Level: conformance.Must, Section: "RFC 6749 §5.2", Outcome: conformance.Inconclusive, Expected: "It is refused.", Why: "no answer: EOF", Sent: "POST …", Got: "no answer"},
+		},
+	}
+}
+
+func TestReportWriters(t *testing.T) {
+	for name, write := range map[string]func(conformance.Report, *strings.Builder) error{
+		"report.txt":  func(r conformance.Report, b *strings.Builder) error { return r.WriteText(b) },
+		"report.json": func(r conformance.Report, b *strings.Builder) error { return r.WriteJSON(b) },
+	} {
+		var got strings.Builder
+		if err := write(sample(), &got); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join("testdata", name)
+		if *update {
+			if err := os.WriteFile(path, []byte(got.String()), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.String() != string(want) {
+			t.Errorf("%s is now\n%s", name, got.String())
+		}
+	}
+}
+
+func TestExitCode(t *testing.T) {
+	for _, tc := range []struct {
+		outcomes []conformance.Outcome
+		want     int
+	}{
+		{nil, 2},
+		{[]conformance.Outcome{conformance.Skipped, conformance.NA}, 2},
+		{[]conformance.Outcome{conformance.Pass}, 0},
+		{[]conformance.Outcome{conformance.Pass, conformance.Warn, conformance.NA, conformance.Skipped}, 0},
+		{[]conformance.Outcome{conformance.Pass, conformance.Inconclusive}, 2},
+		{[]conformance.Outcome{conformance.Pass, conformance.Inconclusive, conformance.Fail}, 1},
+	} {
+		var r conformance.Report
+		for _, o := range tc.outcomes {
+			r.Results = append(r.Results, conformance.Result{Outcome: o})
+		}
+		if got := r.ExitCode(); got != tc.want || r.Passed() != (tc.want == 0) {
+			t.Errorf("%v: exit code %d, passed %v, want %d", tc.outcomes, got, r.Passed(), tc.want)
+		}
+	}
+}

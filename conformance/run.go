@@ -1,0 +1,200 @@
+package conformance
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path"
+	"slices"
+	"time"
+)
+
+// Options are how to run. The zero value is safe against anybody's server.
+type Options struct {
+	Only, Skip []string      // globs of case ids (path.Match); Only empty: all
+	Abuse      bool          // also the cases that load or attack; loopback only
+	Rate       float64       // requests per second; 0: 5, and without limit on loopback
+	Timeout    time.Duration // of one request; 0: 10 s
+	MaxWait    time.Duration // longest obeyed Retry-After; 0: 60 s
+	Done       func(Result)  // called after each case, for progress; may be nil
+}
+
+const (
+	defaultTimeout = 10 * time.Second
+	defaultMaxWait = time.Minute
+	caseTimeout    = 2 * time.Minute // beside the waits that the caller knows of
+)
+
+// Run runs the selected cases one after another. The error says why it could
+// not run at all (bad target, bad glob, issuer not reachable, ctx ended): the
+// Report then holds what was done until then.
+func Run(ctx context.Context, t Target, o Options) (Report, error) {
+	report := Report{Schema: 1, Issuer: t.Issuer, Started: time.Now().UTC()}
+	if err := t.check(); err != nil {
+		return report, err
+	}
+	cases, err := o.selected(Cases())
+	if err != nil {
+		return report, err
+	}
+	r := newRunner(t, o)
+	if err := r.discover(ctx); err != nil {
+		return report, fmt.Errorf("issuer not reachable: %s", r.secrets.clean(err.Error()))
+	}
+	for _, c := range cases {
+		if err := ctx.Err(); err != nil {
+			return report, err
+		}
+		result := r.result(ctx, c)
+		report.Results = append(report.Results, result)
+		if o.Done != nil {
+			o.Done(result)
+		}
+	}
+	return report, nil
+}
+
+// selected returns the cases that o names.
+func (o Options) selected(cases []Case) ([]Case, error) {
+	for _, glob := range slices.Concat(o.Only, o.Skip) {
+		match := func(c Case) bool { ok, _ := path.Match(glob, c.ID); return ok }
+		if _, err := path.Match(glob, ""); err != nil {
+			return nil, fmt.Errorf("glob %q: %w", glob, err)
+		}
+		if !slices.ContainsFunc(cases, match) {
+			return nil, fmt.Errorf("no case is named %q", glob)
+		}
+	}
+	named := func(globs []string, c Case) bool {
+		return slices.ContainsFunc(globs, func(glob string) bool { ok, _ := path.Match(glob, c.ID); return ok })
+	}
+	return slices.DeleteFunc(cases, func(c Case) bool {
+		return len(o.Only) > 0 && !named(o.Only, c) || named(o.Skip, c)
+	}), nil
+}
+
+// runner is what the cases of one run share: no tokens, only what was learnt
+// about the server before them.
+type runner struct {
+	target  Target
+	abuse   bool
+	maxWait time.Duration
+	http    *http.Client
+	pace    *pace
+	secrets *redactor
+	doc     answer // the metadata document in use; doc.json is nil when there is none
+}
+
+func newRunner(t Target, o Options) *runner {
+	client := http.Client{}
+	if t.HTTP != nil {
+		client = *t.HTTP
+	}
+	client.Jar = nil
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	client.Timeout = or(o.Timeout, defaultTimeout)
+	r := &runner{
+		target: t, abuse: o.Abuse, maxWait: or(o.MaxWait, defaultMaxWait), http: &client,
+		pace: newPace(o.Rate, t.loopback()), secrets: &redactor{},
+	}
+	for _, c := range []Client{t.Client, t.Second, t.Basic, t.Post, t.Public, t.Strict} {
+		r.secrets.learn("client_secret", c.Secret)
+	}
+	r.secrets.learn("password", t.User.Password)
+	r.secrets.learn("password", t.Victim.Password)
+	return r
+}
+
+// result runs one case, or says why not.
+func (r *runner) result(ctx context.Context, c Case) Result {
+	start := time.Now()
+	p := &Probe{runner: r}
+	v, ready := r.gate(c)
+	if ready {
+		_, wait := r.target.strict()
+		ctx, cancel := context.WithTimeout(ctx, caseTimeout+wait+r.maxWait)
+		defer cancel()
+		v = verdict(ctx, c, p)
+	}
+	if v.Outcome == Fail && c.Level != Must {
+		v.Outcome = Warn
+	}
+	return Result{
+		ID: c.ID, Group: c.Group, Level: c.Level, Section: c.Section, Expected: c.Expected,
+		Outcome: v.Outcome, Why: r.secrets.clean(v.Why), Sent: r.secrets.clean(p.sent), Got: r.secrets.clean(p.got),
+		Took: time.Since(start),
+	}
+}
+
+// gate reports whether the case can run, else its verdict.
+func (r *runner) gate(c Case) (Verdict, bool) {
+	for _, in := range c.Needs {
+		if !r.target.has(in) {
+			return Verdict{Skipped, "give " + string(in)}, false
+		}
+	}
+	if !c.Abuse {
+		return Verdict{}, true
+	}
+	if !r.abuse {
+		return Verdict{Skipped, "give --abuse"}, false
+	}
+	if u, err := r.tokenEndpoint(); !r.target.loopback() || err == nil && !loopback(u) {
+		return Verdict{Skipped, "it loads the server, and this one is not on loopback"}, false
+	}
+	return Verdict{}, true
+}
+
+func verdict(ctx context.Context, c Case, p *Probe) (v Verdict) {
+	defer func() {
+		switch s := recover().(type) {
+		case nil:
+		case stop:
+			v = s.Verdict
+		default:
+			panic(s) // a defect of ours
+		}
+	}()
+	return c.Run(ctx, p)
+}
+
+// do sends any request, no faster than the pace.
+func (r *runner) do(req *http.Request) (answer, error) {
+	if err := r.pace.wait(req.Context()); err != nil {
+		return answer{}, err
+	}
+	req.Header.Set("User-Agent", "hallmark-conformance")
+	start := time.Now()
+	resp, err := r.http.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	a, err := readAnswer(resp)
+	a.at = time.Now()
+	a.took = a.at.Sub(start)
+	for _, name := range []string{"access_token", "refresh_token", "id_token"} {
+		r.secrets.learn(name, a.text(name))
+	}
+	return a, err
+}
+
+// fetch gets a document.
+func (r *runner) fetch(ctx context.Context, address string, header http.Header) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return answer{}, err
+	}
+	for name, values := range header {
+		req.Header[name] = values
+	}
+	return r.do(req)
+}
+
+// or returns v, or def when v is zero.
+func or[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}

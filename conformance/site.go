@@ -1,0 +1,91 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// oauthURL is where RFC 8414 §3.1 puts the document: the well-known segment
+// stands between host and path of the issuer.
+func (t Target) oauthURL() string {
+	u, err := url.Parse(t.Issuer)
+	if err != nil {
+		return ""
+	}
+	host := u.Scheme + "://" + u.Host
+	return host + "/.well-known/oauth-authorization-server" + strings.TrimSuffix(u.EscapedPath(), "/")
+}
+
+// oidcURL is where OpenID Connect Discovery §4 puts it: appended.
+func (t Target) oidcURL() string {
+	return strings.TrimSuffix(t.Issuer, "/") + "/.well-known/openid-configuration"
+}
+
+func (t Target) loopback() bool {
+	u, err := url.Parse(t.Issuer)
+	return err == nil && loopback(u)
+}
+
+// discover finds the metadata document that the cases go by. It fails only
+// when nothing answers.
+func (r *runner) discover(ctx context.Context) error {
+	var unreachable error
+	answered := false
+	for _, address := range []string{r.target.oauthURL(), r.target.oidcURL()} {
+		a, err := r.fetch(ctx, address, nil)
+		if err != nil {
+			unreachable = err
+			continue
+		}
+		answered = true
+		if a.status == 200 && a.json != nil {
+			r.doc = a
+			return nil
+		}
+	}
+	if answered {
+		return nil
+	}
+	return unreachable
+}
+
+// tokenEndpoint returns where credentials go, if they may go there.
+func (r *runner) tokenEndpoint() (*url.URL, error) {
+	address := r.doc.text("token_endpoint")
+	if address == "" {
+		return nil, errors.New("no metadata document names a token_endpoint")
+	}
+	if got := r.doc.text("issuer"); got != r.target.Issuer { // RFC 8414 §3.3
+		return nil, fmt.Errorf("the metadata is of issuer %q and must not be used for %q: give --issuer exactly as it says", got, r.target.Issuer)
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || !safe(u) {
+		return nil, fmt.Errorf("token_endpoint %q is not an https URL: no credentials are sent there", address)
+	}
+	return u, nil
+}
+
+// list returns a member of the metadata that is an array of strings, or def
+// when there is none (RFC 8414 §2 has defaults).
+func (r *runner) list(member string, def ...string) []string {
+	values, ok := r.doc.json[member].([]any)
+	if !ok {
+		return def
+	}
+	var out []string
+	for _, v := range values {
+		if s, ok := v.(string); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// advertised reports whether the metadata lists an authentication method.
+func (r *runner) advertised(method string) bool {
+	return slices.Contains(r.list("token_endpoint_auth_methods_supported", AuthBasic), method)
+}
