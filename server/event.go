@@ -1,0 +1,72 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+// An event is what one request comes to: filled along the way, logged once.
+// Nothing in it is secret or chosen freely by the caller but user names, which
+// are quoted by the log handler.
+type event struct {
+	id       string // also in the Request-Id header
+	endpoint string
+	start    time.Time
+	addr     netip.Addr
+	attrs    []slog.Attr
+	level    slog.Level
+}
+
+type eventKey struct{}
+
+func newEvent(endpoint string, r *http.Request, now time.Time) *event {
+	id := make([]byte, 12)
+	rand.Read(id) // never fails
+	return &event{id: base64.RawURLEncoding.EncodeToString(id), endpoint: endpoint, start: now, addr: remoteAddr(r)}
+}
+
+// eventOf returns the request's event.
+func eventOf(ctx context.Context) *event { return ctx.Value(eventKey{}).(*event) }
+
+// note adds to the event.
+func (e *event) note(attrs ...slog.Attr) { e.attrs = append(e.attrs, attrs...) }
+
+// alarm makes the event one that operators should see.
+func (e *event) alarm(what string, attrs ...slog.Attr) {
+	e.level = slog.LevelWarn
+	e.note(slog.String("event", what))
+	e.note(attrs...)
+}
+
+// log writes the event's one record.
+func (e *event) log(ctx context.Context, log *slog.Logger, status int, err error, now time.Time) {
+	level := e.level
+	attrs := []slog.Attr{
+		slog.String("request_id", e.id), slog.String("endpoint", e.endpoint), slog.Int("status", status),
+		slog.String("address", e.addr.String()), slog.Duration("took", now.Sub(e.start)),
+	}
+	if err != nil {
+		refusal := asError(err)
+		attrs = append(attrs, slog.String("error", refusal.Code), slog.String("reason", refusal.Error()))
+		if refusal.Status >= http.StatusInternalServerError && refusal.Status != http.StatusServiceUnavailable {
+			level = slog.LevelError
+		}
+	}
+	log.LogAttrs(ctx, level, "request", append(attrs, e.attrs...)...)
+}
+
+// remoteAddr returns the peer's address, never one that a header claims.
+func remoteAddr(r *http.Request) netip.Addr {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	addr, _ := netip.ParseAddr(host)
+	return addr.Unmap().WithZone("")
+}

@@ -1,0 +1,72 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/hallmark-auth/hallmark/storage"
+)
+
+// signInAttempts bounds how often a sign-in starts over because the password
+// was changed (or its hash renewed by a parallel sign-in) while it was checked.
+const signInAttempts = 3
+
+// passwordGrant is RFC 6749 §4.3. Everything that can refuse the request
+// without the password is decided before any hashing.
+func (s *Server) passwordGrant(ctx context.Context, client storage.Client, req tokenRequest) (Grant, error) {
+	if req.Username == "" || req.Password.Empty() { // RFC 6749 §4.3.2: both REQUIRED
+		return Grant{}, errMissing.because(errors.New("no username or no password"))
+	}
+	scope, audience, err := requested(client, req)
+	if err != nil {
+		return Grant{}, err
+	}
+	grant := Grant{Client: client, Scope: scope, Audience: audience}
+	for range signInAttempts {
+		grant.AuthTime = s.now()
+		if grant.User, err = s.signIn(ctx, req.Username, req.Password); err != nil {
+			return Grant{}, err
+		}
+		if !slices.Contains(client.Grants, storage.GrantRefreshToken) {
+			break // RFC 6749 §1.5: no refresh token, so no session to keep
+		}
+		if err = s.openSession(ctx, &grant); !errors.Is(err, storage.ErrConflict) {
+			break
+		}
+	}
+	switch {
+	case errors.Is(err, storage.ErrConflict), errors.Is(err, storage.ErrDisabled), errors.Is(err, storage.ErrNotFound):
+		return Grant{}, errCredentials.because(err) // disabled, removed or changed a moment ago
+	case err != nil:
+		return Grant{}, err
+	}
+	eventOf(ctx).note(grant.attrs()...)
+	return grant, nil
+}
+
+func (s *Server) openSession(ctx context.Context, g *Grant) error {
+	token := storage.NewRefreshToken()
+	session, err := s.store.CreateSession(ctx, storage.NewSession{
+		Token: token, User: g.User.ID, PasswordHash: g.User.PasswordHash, Client: g.Client.Number,
+		Scope: g.Scope, Audience: g.Audience,
+		AbsoluteLifetime: either(g.Client.AbsoluteLifetime, s.cfg.AbsoluteLifetime),
+		IdleLifetime:     either(g.Client.IdleLifetime, s.cfg.IdleLifetime),
+		Address:          eventOf(ctx).addr.String(),
+		Now:              g.AuthTime,
+	})
+	if err != nil {
+		return err
+	}
+	g.SessionID, g.RefreshToken = &session.ID, &token
+	return nil
+}
+
+// either returns a client's own lifetime or the server's default.
+func either(own, standard time.Duration) time.Duration {
+	if own > 0 {
+		return own
+	}
+	return standard
+}

@@ -1,0 +1,88 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+)
+
+// handle turns a function that may fail into a handler: security headers, one
+// event, and the one place that writes a refusal.
+func (s *Server) handle(endpoint string, h func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ev := newEvent(endpoint, r, s.now())
+		ctx := context.WithValue(r.Context(), eventKey{}, ev)
+		s.secure(w.Header(), ev.id)
+		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+		err := recovered(h, rec, r.WithContext(ctx))
+		if err != nil {
+			asError(err).render(rec)
+		}
+		ev.log(ctx, s.log, rec.status, err, s.now())
+	})
+}
+
+// secure sets what every answer of an endpoint carries.
+func (s *Server) secure(h http.Header, requestID string) {
+	h.Set("Request-Id", requestID)
+	h.Set("Cache-Control", "no-store") // RFC 6749 §5.1
+	h.Set("Pragma", "no-cache")        // RFC 6749 §5.1
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	if s.https {
+		h.Set("Strict-Transport-Security", "max-age=31536000") // RFC 6797 §7.2: never over http
+	}
+}
+
+// recovered runs h; a panic becomes an error, so it is logged with the event
+// and answered like any other failure.
+func recovered(h func(http.ResponseWriter, *http.Request) error, w http.ResponseWriter, r *http.Request) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = errInternal.because(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+		}
+	}()
+	return h(w, r)
+}
+
+// notAllowed answers any method that a path does not have (RFC 9110 §15.5.6).
+func notAllowed(allow string) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, _ *http.Request) error {
+		w.Header().Set("Allow", allow)
+		return errMethod.because(nil)
+	}
+}
+
+func notFound(http.ResponseWriter, *http.Request) error { return errNotFound.because(nil) }
+
+// writeJSON writes v, which always marshals, as the whole answer.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		panic(err) // handle answers 500
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
+	w.WriteHeader(status)
+	w.Write(body.Bytes())
+}
+
+// recorder remembers the status for the event.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *recorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.MaxBytesReader close the connection of an endless body.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -1,0 +1,146 @@
+// Package server is Hallmark's HTTP side: the endpoints and the decisions
+// behind them.
+//
+//	path                                       method  spec
+//	{issuer}/oauth2/token                      POST    RFC 6749 §3.2; grants password (§4.3), refresh_token (§6)
+//	/.well-known/oauth-authorization-server…   GET     RFC 8414 §3, issuer path inserted (§3.1)
+//	{issuer}/.well-known/openid-configuration  GET     the same document where OIDC libraries look
+//	{issuer}/.well-known/jwks.json             GET     RFC 7517 §5
+//
+// and on the operators' listener /healthz and /readyz.
+//
+// The life of a request: handle sets headers and starts its event; token reads
+// the form once (params.go) and learns who is calling (clientauth); the
+// function of the grant_type returns a Grant, which says what was proven and
+// allowed; mint turns it into tokens; token writes the answer. Any step may
+// return an *Error, which only handle writes and logs. What the metadata
+// promises is read from the same tables that serve requests.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/hallmark-auth/hallmark/discovery"
+	"github.com/hallmark-auth/hallmark/server/password"
+	"github.com/hallmark-auth/hallmark/server/throttle"
+)
+
+// Config is what a Server needs. All fields but Now and FailAfter are required.
+type Config struct {
+	// Issuer is "iss", byte for byte: an absolute URL without query, fragment or final slash.
+	Issuer string
+	// The lifetimes of clients whose record does not set them.
+	AccessLifetime, IdleLifetime, AbsoluteLifetime time.Duration
+
+	Store     Store
+	Keys      Signer
+	Passwords *password.Pool
+	Throttle  *throttle.Throttle
+	Log       *slog.Logger
+	// Ready says whether the process should get requests, for /readyz.
+	Ready func(context.Context) error
+
+	// Now is the wall clock; time.Now if nil.
+	Now func() time.Time
+	// FailAfter is how long after its beginning a failed sign-in is answered,
+	// whatever the reason: longer than a wait for a place and a hash. 1.5 s if zero.
+	FailAfter time.Duration
+}
+
+// A Server answers requests. It is made by New.
+type Server struct {
+	issuer    string
+	paths     discovery.Paths
+	https     bool
+	cfg       Config
+	store     Store
+	keys      Signer
+	passwords *password.Pool
+	throttle  *throttle.Throttle
+	log       *slog.Logger
+	clock     func() time.Time
+	grants    map[string]grantFunc
+	origins   *origins
+	failing   chan struct{} // a place for each failed sign-in that waits for its answer
+	published wellKnown
+}
+
+const (
+	defaultFailAfter = 1500 * time.Millisecond
+	maxFailing       = 4096
+)
+
+// New returns a server for an issuer. Publish must be called before it serves.
+func New(cfg Config) (*Server, error) {
+	paths, err := discovery.WellKnown(cfg.Issuer)
+	switch {
+	case err != nil:
+		return nil, err
+	case strings.HasSuffix(cfg.Issuer, "/"):
+		return nil, fmt.Errorf("issuer %q: it must not end with a slash", cfg.Issuer)
+	case cfg.AccessLifetime <= 0 || cfg.IdleLifetime <= 0 || cfg.AbsoluteLifetime <= 0:
+		return nil, errors.New("the access, idle and absolute lifetimes must be set")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.FailAfter == 0 {
+		cfg.FailAfter = defaultFailAfter
+	}
+	s := &Server{
+		issuer: cfg.Issuer, paths: paths, https: strings.HasPrefix(cfg.Issuer, "https:"),
+		cfg: cfg, store: cfg.Store, keys: cfg.Keys, passwords: cfg.Passwords, throttle: cfg.Throttle,
+		log: cfg.Log, clock: cfg.Now,
+		origins: newOrigins(cfg.Issuer, cfg.Store),
+		failing: make(chan struct{}, maxFailing),
+	}
+	s.grants = s.grantTypes()
+	return s, nil
+}
+
+// now is the wall clock at the store's resolution.
+func (s *Server) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
+
+// Handler serves the public listener.
+func (s *Server) Handler() http.Handler {
+	r := mux.NewRouter().SkipClean(true).UseEncodedPath() // never a redirect that resends credentials
+	r.NotFoundHandler = s.handle("none", notFound)
+
+	token := strings.TrimSuffix(s.paths.KeySet, jwksPath) + tokenPath
+	r.Handle(token, s.handle("token", s.token)).Methods("POST")
+	r.Handle(token, s.handle("token", s.preflight)).Methods("OPTIONS")
+	r.Handle(token, s.handle("token", notAllowed("POST, OPTIONS")))
+
+	r.Handle(s.paths.KeySet, &s.published.keySet)
+	r.Handle(s.paths.OAuth, &s.published.metadata)
+	r.Handle(s.paths.OpenID, &s.published.metadata)
+	return r
+}
+
+// OpsHandler serves the operators' listener.
+func (s *Server) OpsHandler() http.Handler {
+	r := mux.NewRouter().SkipClean(true)
+	r.NotFoundHandler = s.handle("none", notFound)
+	r.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	}).Methods("GET", "HEAD")
+	r.HandleFunc("/readyz", s.ready).Methods("GET", "HEAD")
+	return r
+}
+
+// ready tells the truth and, on this listener only, the reason.
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	if err := s.cfg.Ready(r.Context()); err != nil {
+		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": err.Error()})
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+}

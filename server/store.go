@@ -1,0 +1,43 @@
+package server
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/hallmark-auth/hallmark/keys"
+	"github.com/hallmark-auth/hallmark/storage"
+)
+
+// Store is what the endpoints need of a backend.
+type Store interface {
+	Users
+	Clients
+	Sessions
+}
+
+// Users finds who signs in.
+type Users interface {
+	UserByName(ctx context.Context, name string) (storage.User, error)
+	Rehash(ctx context.Context, user uuid.UUID, old, new string) error
+}
+
+// Clients finds who calls.
+type Clients interface {
+	ClientByID(ctx context.Context, id string) (storage.Client, error)
+	Clients(ctx context.Context) ([]storage.Client, error)
+}
+
+// Sessions opens and refreshes sessions.
+type Sessions interface {
+	CreateSession(ctx context.Context, n storage.NewSession) (storage.Session, error)
+	RotateSession(ctx context.Context, r storage.Refresh) (storage.Refreshed, error)
+}
+
+// Signer signs with the key of an algorithm's line that signs now.
+type Signer interface {
+	// Sign returns a compact JWS of the payload; alg "" is the ring's first
+	// algorithm, and one whose line does not sign yet gets that too.
+	Sign(ctx context.Context, alg, typ string, payload []byte) (string, error)
+	Ring() keys.Ring
+}
