@@ -1,0 +1,62 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/mattn/go-sqlite3"
+
+	"github.com/hallmark-auth/hallmark/storage"
+	"github.com/hallmark-auth/hallmark/storage/sqlstore"
+)
+
+// What tests may see of the inside.
+const (
+	ApplicationID = applicationID
+	MaxBatch      = maxBatch
+	MaxQueue      = maxQueue
+)
+
+var (
+	WriterDSN = writerDSN
+	Spacing   = spacing
+	Explain   = explain
+)
+
+// Do runs any statements as one operation of a batch.
+func (s *Store) Do(ctx context.Context, run func(q sqlstore.Querier) error) error {
+	return exec(ctx, s, func(_ context.Context, q sqlstore.Querier) error { return run(q) })
+}
+
+// OnWriter runs inside a batch, on the driver's own connection.
+func (s *Store) OnWriter(ctx context.Context, run func(*sqlite3.SQLiteConn)) error {
+	return s.Do(ctx, func(sqlstore.Querier) error {
+		return s.writer.conn.Raw(func(c any) error {
+			run(c.(*sqlite3.SQLiteConn))
+			return nil
+		})
+	})
+}
+
+// SetLockWait shortens the minute that the writer waits for its lock.
+func (s *Store) SetLockWait(ctx context.Context, d time.Duration) error {
+	return s.Do(ctx, func(sqlstore.Querier) error {
+		s.writer.lockWait = d
+		return nil
+	})
+}
+
+// Readers is the pool that reads.
+func (s *Store) Readers() *sqlx.DB { return s.readers }
+
+// Waiting is how many operations the writer has not begun.
+func (s *Store) Waiting() int { return len(s.writer.queue) }
+
+// Advance lets d pass in service time.
+func (s *Store) Advance(ctx context.Context, d time.Duration) error {
+	_, err := write(ctx, s, func(ctx context.Context, q sqlstore.Querier, at storage.ServiceTime) (struct{}, error) {
+		return struct{}{}, sqlstore.SetServiceTime(ctx, q, at.Add(d))
+	})
+	return err
+}

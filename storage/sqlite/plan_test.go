@@ -1,0 +1,156 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/hallmark-auth/hallmark/storage"
+	"github.com/hallmark-auth/hallmark/storage/sqlstore"
+)
+
+// A witness passes statements on and notes how SQLite means to run them.
+type witness struct {
+	sqlstore.Querier
+	plans map[string][]string // by statement
+}
+
+func (w witness) note(query string, args []any) {
+	if w.plans[query] != nil {
+		return
+	}
+	var steps []struct {
+		ID, Parent, Notused int
+		Detail              string
+	}
+	if err := sqlx.SelectContext(ctx, w.Querier, &steps, "EXPLAIN QUERY PLAN "+query, args...); err != nil {
+		w.plans[query] = []string{"SCAN of an error: " + err.Error()}
+		return
+	}
+	w.plans[query] = []string{"-"}
+	for _, s := range steps {
+		w.plans[query] = append(w.plans[query], s.Detail)
+	}
+}
+
+func (w witness) ExecContext(c context.Context, query string, args ...any) (sql.Result, error) {
+	w.note(query, args)
+	return w.Querier.ExecContext(c, query, args...)
+}
+
+func (w witness) QueryContext(c context.Context, query string, args ...any) (*sql.Rows, error) {
+	w.note(query, args)
+	return w.Querier.QueryContext(c, query, args...)
+}
+
+func (w witness) QueryxContext(c context.Context, query string, args ...any) (*sqlx.Rows, error) {
+	w.note(query, args)
+	return w.Querier.QueryxContext(c, query, args...)
+}
+
+func (w witness) QueryRowxContext(c context.Context, query string, args ...any) *sqlx.Row {
+	w.note(query, args)
+	return w.Querier.QueryRowxContext(c, query, args...)
+}
+
+// Whatever a verb says to the database is answered by way of a key, but the
+// one that lists all clients.
+func TestEveryStatementSearches(t *testing.T) {
+	s, _ := fresh(t)
+	l := newLogin(t, s)
+	tokens := l.open(t, 3)
+	w := witness{plans: map[string][]string{}}
+	must(t, s.Do(ctx, func(q sqlstore.Querier) error {
+		w.Querier = q
+		everyVerb(t, w, l, tokens)
+		return nil
+	}))
+	if len(w.plans) < 18 {
+		t.Errorf("only %d statements were seen", len(w.plans))
+	}
+	searches := 0
+	for query, plan := range w.plans {
+		text := strings.Join(plan, "; ")
+		if strings.Contains(text, "SCAN") && !strings.HasSuffix(query, "FROM clients ORDER BY client_id") {
+			t.Errorf("%s\nis answered by %s", query, text)
+		}
+		if strings.Contains(text, "TEMP B-TREE") {
+			t.Errorf("%s\nsorts: %s", query, text)
+		}
+		searches += strings.Count(text, "SEARCH")
+		if strings.Contains(query, "sessions") && strings.Contains(query, "id = $") && !strings.Contains(query, "user_id = $") &&
+			!strings.Contains(text, "SEARCH sessions USING PRIMARY KEY") {
+			t.Errorf("%s\nis answered by %s", query, text)
+		}
+	}
+	if searches < 14 {
+		t.Errorf("only %d searches", searches)
+	}
+}
+
+// everyVerb calls each function of sqlstore, in the ways that lead to each of
+// its statements.
+func everyVerb(t *testing.T, q sqlstore.Querier, l login, tokens []storage.RefreshToken) {
+	t.Helper()
+	check := func(what string, err error) {
+		t.Helper()
+		if err != nil {
+			t.Error(what, err)
+		}
+	}
+	u := aUser("bob")
+	check("create user", sqlstore.CreateUser(ctx, q, u))
+	_, err := sqlstore.UserByName(ctx, q, "bob")
+	check("user", err)
+	_, err = sqlstore.Users(ctx, q, "a", 10)
+	check("users", err)
+	check("rehash", sqlstore.Rehash(ctx, q, u.ID, u.PasswordHash, "next"))
+	_, err = sqlstore.SetPassword(ctx, q, u.ID, "", epoch)
+	check("password", err)
+	_, err = sqlstore.SetDisabled(ctx, q, u.ID, true, epoch)
+	check("disable", err)
+	_, err = sqlstore.CreateClient(ctx, q, aClient("cli"))
+	check("create client", err)
+	_, err = sqlstore.ClientByID(ctx, q, "cli")
+	check("client", err)
+	_, err = sqlstore.Clients(ctx, q)
+	check("clients", err)
+	_, err = sqlstore.CreateSession(ctx, q, l.session())
+	check("create session", err)
+	_, err = sqlstore.RotateSession(ctx, q, l.refresh(tokens[0]), 100)
+	check("rotate", err)
+	late := epoch.AddDate(2, 0, 0)
+	_, ids, err := sqlstore.ScanSessions(ctx, q, storage.SessionID{}, 10, late)
+	check("scan", err)
+	n, err := sqlstore.RemoveSessions(ctx, q, ids, late)
+	check("remove", err)
+	if n == 0 {
+		check("remove", fmt.Errorf("none of %d", len(ids)))
+	}
+	check("ring", sqlstore.ReplaceRing(ctx, q, 0, 1, nil))
+	check("ring", sqlstore.ReplaceRing(ctx, q, 1, 2, nil))
+	_, _, err = sqlstore.LoadRing(ctx, q)
+	check("ring", err)
+	at, err := sqlstore.ServiceTime(ctx, q)
+	check("service time", err)
+	check("service time", sqlstore.SetServiceTime(ctx, q, at+1))
+}
+
+// No index holds a column that a refresh changes.
+func TestIndexes(t *testing.T) {
+	s, _ := fresh(t)
+	var columns []string
+	must(t, s.Readers().Select(&columns, `SELECT i.name || '.' || c.name FROM pragma_index_list('sessions') i, pragma_index_info(i.name) c ORDER BY 1`))
+	if got := strings.Join(columns, " "); got != "sessions_by_user.user_id sqlite_autoindex_sessions_1.id" {
+		t.Errorf("sessions are indexed by %s", got)
+	}
+	var loose []string
+	must(t, s.Readers().Select(&loose, `SELECT name FROM pragma_table_list WHERE schema = 'main' AND strict = 0 AND name NOT LIKE 'sqlite_%'`))
+	if len(loose) > 0 {
+		t.Errorf("not STRICT: %v", loose)
+	}
+}

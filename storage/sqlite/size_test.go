@@ -1,0 +1,88 @@
+package sqlite_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/hallmark-auth/hallmark/storage"
+	"github.com/hallmark-auth/hallmark/storage/sqlstore"
+)
+
+// A session costs at most 400 bytes of disk, its indexes included, however
+// often it was refreshed.
+func TestSizeOfASession(t *testing.T) {
+	t.Parallel()
+	const users, most = 500, 400
+	sessions := 20_000
+	if testing.Short() {
+		sessions = 5_000
+	}
+	s, path := fresh(t)
+	l := newLogin(t, s)
+	people := make([]storage.User, users)
+	must(t, s.Do(ctx, func(q sqlstore.Querier) error {
+		for i := range people {
+			people[i] = aUser(fmt.Sprint("user", i))
+			if err := sqlstore.CreateUser(ctx, q, people[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	must(t, s.Close())
+	before := fileSize(t, path)
+
+	s = reopen(t, path)
+	tokens := make([]storage.RefreshToken, sessions)
+	// The verbs without the group commit around them: a thousand in a transaction.
+	each := func(do func(q sqlstore.Querier, i int) error) {
+		for at := 0; at < sessions; at += 1000 {
+			must(t, s.Do(ctx, func(q sqlstore.Querier) error {
+				for i := at; i < at+1000; i++ {
+					if err := do(q, i); err != nil {
+						return err
+					}
+				}
+				return nil
+			}))
+		}
+	}
+	each(func(q sqlstore.Querier, i int) error {
+		n := l.session()
+		n.User, n.PasswordHash = people[i%users].ID, people[i%users].PasswordHash
+		tokens[i] = n.Token
+		_, err := sqlstore.CreateSession(ctx, q, n)
+		return err
+	})
+	// A reading of years, so that it has the length that it will have.
+	at := storage.ServiceTime(0).Add(3 * 365 * 24 * time.Hour)
+	each(func(q sqlstore.Querier, i int) error {
+		out, err := sqlstore.RotateSession(ctx, q, l.refresh(tokens[i]), at)
+		if err == nil && out.Outcome != storage.Rotated {
+			err = fmt.Errorf("the refresh was %s, not rotated", out.Outcome)
+		}
+		return err
+	})
+	for range 5 { // once rotated, a row grows no more: the same statement's effect, quicker
+		must(t, s.Do(ctx, func(q sqlstore.Querier) error {
+			_, err := q.ExecContext(ctx, `UPDATE sessions SET generation = generation + 100, rotated_at = rotated_at + 90000000,
+				previous = current, current = randomblob(32), nonce = randomblob(32)`)
+			return err
+		}))
+	}
+	must(t, s.Close())
+	cost := float64(fileSize(t, path)-before) / float64(sessions)
+	t.Logf("%.0f bytes a session", cost)
+	if cost > most {
+		t.Errorf("a session costs %.0f bytes, more than %d", cost, most)
+	}
+}
+
+func fileSize(t *testing.T, path string) int64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	must(t, err)
+	return info.Size()
+}
