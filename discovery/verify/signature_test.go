@@ -1,0 +1,129 @@
+package verify
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// Each algorithm, signed by the library that the server signs with.
+func TestAlgorithms(t *testing.T) {
+	f := newForge(t)
+	keys := map[string]crypto.Signer{
+		"ES256": f.ec, "EdDSA": f.ed, "Ed25519": f.ed,
+		"ES384": must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)),
+		"ES512": must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader)),
+		"RS256": f.rsa, "RS384": f.rsa, "RS512": f.rsa, "PS256": f.rsa, "PS384": f.rsa, "PS512": f.rsa,
+	}
+	if len(keys) != len(algorithms) {
+		t.Fatalf("%d algorithms are not tested", len(algorithms)-len(keys))
+	}
+	for alg, key := range keys {
+		signedAs := jose.SignatureAlgorithm(alg)
+		var token string
+		if alg == "Ed25519" { // which go-jose does not sign by this name
+			token = f.token(key, head(alg, alg), claims())
+		} else {
+			options := (&jose.SignerOptions{}).WithType("at+jwt").WithHeader("kid", alg)
+			signer := must(jose.NewSigner(jose.SigningKey{Algorithm: signedAs, Key: key}, options))
+			token = must(must(signer.Sign([]byte(claims().String()))).CompactSerialize())
+		}
+		v := attackVerifier(t, keySet(jose.JSONWebKey{Key: key.Public(), KeyID: alg, Algorithm: alg}))
+		if _, err := v.Verify(t.Context(), token); err != nil {
+			t.Errorf("%s: %v", alg, err)
+		}
+		for i := range 8 {
+			forged := signature(token)
+			forged[len(forged)*i/8] ^= 1 << i
+			if _, err := v.Verify(t.Context(), resign(token, forged)); err == nil || err.(*Error).Check != "signature" {
+				t.Errorf("%s: with a bit flipped: %v", alg, err)
+			}
+		}
+	}
+}
+
+// RFC 7518 §3.5: the salt is as long as the hash.
+func TestPSSSaltLength(t *testing.T) {
+	f := newForge(t)
+	v := attackVerifier(t, keySet(jose.JSONWebKey{Key: f.rsa.Public(), KeyID: "ps", Algorithm: "PS256"}))
+	signed := b64(head("PS256", "ps").String()) + "." + b64(claims().String())
+	for salt, ok := range map[int]bool{32: true, 0: true, 20: false, 31: false, 33: false, 48: false} {
+		length := salt
+		if salt == 0 {
+			length = rsa.PSSSaltLengthEqualsHash
+		}
+		sig := must(rsa.SignPSS(rand.Reader, f.rsa, crypto.SHA256, digest(crypto.SHA256, []byte(signed)), &rsa.PSSOptions{SaltLength: length}))
+		if _, err := v.Verify(t.Context(), signed+"."+b64(string(sig))); ok != (err == nil) {
+			t.Errorf("salt of %d bytes: %v", salt, err)
+		}
+	}
+}
+
+// Every single bit of a token counts.
+func TestEveryBitCounts(t *testing.T) {
+	f := newForge(t)
+	v := attackVerifier(t, f.jwks)
+	for _, token := range []string{f.es(claims()), f.token(f.ed, head("EdDSA", "ed1"), claims())} {
+		for i := range len(token) {
+			for bit := range 8 {
+				changed := []byte(token)
+				changed[i] ^= 1 << bit
+				if _, err := v.Verify(t.Context(), string(changed)); err == nil {
+					t.Fatalf("byte %d, bit %d: accepted", i, bit)
+				}
+			}
+			if _, err := v.Verify(t.Context(), token[:i]); err == nil {
+				t.Fatalf("accepted after %d bytes", i)
+			}
+		}
+	}
+}
+
+// ECDSA has a second signature for every one. It verifies: a token must not be
+// told apart by its signature, and is not.
+func TestMalleableECDSA(t *testing.T) {
+	f := newForge(t)
+	v := attackVerifier(t, f.jwks)
+	token := f.es(claims())
+	sig := signature(token)
+	s := newInt(sig[32:])
+	s.Sub(f.ec.Curve.Params().N, s)
+	twin := resign(token, append(slices.Clone(sig[:32]), s.FillBytes(make([]byte, 32))...))
+	a, err := v.Verify(t.Context(), token)
+	b, twinErr := v.Verify(t.Context(), twin)
+	if err != nil || twinErr != nil || token == twin || a.ID != b.ID {
+		t.Errorf("got %v, %v", err, twinErr)
+	}
+}
+
+// RFC 8037 A.4 and RFC 7515 A.3: the signatures of the documents, which are over
+// other content than access tokens have.
+func TestPublishedVectors(t *testing.T) {
+	ed := ed25519.PublicKey(unb64("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"))
+	signed := "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc"
+	sig := unb64("hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg")
+	if !verifyEd25519(ed, 0, []byte(signed), sig) {
+		t.Error("RFC 8037 A.4")
+	}
+	ec, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4},
+		unb64("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"), unb64("x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
+	sig = unb64("DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q")
+	if !verifyECDSA(ec, crypto.SHA256, []byte(signed), sig) {
+		t.Error("RFC 7515 A.3")
+	}
+	if verifyECDSA(ec, crypto.SHA256, []byte(strings.ToUpper(signed)), sig) {
+		t.Error("the control does not fail")
+	}
+}
