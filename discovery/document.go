@@ -10,21 +10,27 @@ import (
 	"time"
 )
 
-// MaxAge is how long anybody may keep a Document without asking again. It is a
-// constant because the timetable of keys is built on it: what is announced
-// less than twice this long before its use may be missed.
+// MaxAge is how long anybody may keep a Document without asking again, unless
+// WithMaxAge says otherwise. The timetable of keys is built on it: what is
+// announced less than twice this long before its use may be missed.
 const MaxAge = 5 * time.Minute
 
 // A Document is a public JSON document, rendered once. It serves itself:
 // GET and HEAD with a strong ETag, 304 on a match, open to every origin.
 type Document struct {
-	body []byte
-	etag string
+	body   []byte
+	etag   string
+	maxAge time.Duration
 }
 
 func newDocument(body []byte) *Document {
 	sum := sha256.Sum256(body)
-	return &Document{body: body, etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:18]) + `"`}
+	return &Document{body: body, etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:18]) + `"`, maxAge: MaxAge}
+}
+
+// WithMaxAge returns the document with another max-age, in whole seconds.
+func (d *Document) WithMaxAge(age time.Duration) *Document {
+	return &Document{body: d.body, etag: d.etag, maxAge: age}
 }
 
 // Bytes returns a copy of the JSON text.
@@ -58,7 +64,7 @@ func (d *Document) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// is understood by every client, the special one is not.
 	h.Set("Content-Type", "application/json")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(MaxAge.Seconds()))) // RFC 9111 §5.2.2
+	h.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(d.maxAge.Seconds()))) // RFC 9111 §5.2.2
 	h.Set("ETag", d.etag)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(d.body)) // answers If-None-Match, RFC 9110 §13.1.2
 }

@@ -36,8 +36,9 @@ func (s *Server) Publish(ring keys.Ring) error {
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
-	s.published.keySet.Store(keySet)
-	s.published.metadata.Store(metadata)
+	maxAge := ring.Schedule().MaxAge // what the timetable of the keys reckons with
+	s.published.keySet.Store(keySet.WithMaxAge(maxAge))
+	s.published.metadata.Store(metadata.WithMaxAge(maxAge))
 	return nil
 }
 
@@ -52,6 +53,7 @@ func (s *Server) metadata(algs []string) discovery.Metadata {
 		JWKSURI:                           s.issuer + jwksPath,
 		GrantTypesSupported:               slices.Sorted(maps.Keys(s.grants)),
 		TokenEndpointAuthMethodsSupported: clientauth.Methods(),
+		SubjectTypesSupported:             []string{"public"}, // "sub" is the same for all; some libraries want it said
 		IDTokenSigningAlgValuesSupported:  algs,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hallmark-auth/hallmark/keys"
 	"github.com/hallmark-auth/hallmark/storage"
@@ -90,6 +91,27 @@ func TestDocumentHeaders(t *testing.T) {
 		if post := k.get(k.issuer+path, func(r *http.Request) { r.Method = "POST" }); post.status != 405 || !strings.Contains(post.header.Get("Allow"), "GET") {
 			t.Errorf("%s: POST: %d", path, post.status)
 		}
+	}
+}
+
+// TestMaxAgeIsTheSchedules: verifiers may cache for as long as the ring's
+// timetable reckons with, and no longer.
+func TestMaxAgeIsTheSchedules(t *testing.T) {
+	k := newKit(t, "")
+	schedule := keys.DefaultSchedule()
+	schedule.Algorithms, schedule.MaxAge = []keys.Algorithm{keys.ES256}, time.Minute
+	ring, err := keys.NewRing(schedule)
+	k.must(err)
+	ring, _, err = ring.Advance(keys.Instant{Wall: time.Now(), Service: 1}, keys.GenerateKey)
+	k.must(err)
+	k.must(k.server.Publish(ring))
+	for _, path := range []string{"/.well-known/jwks.json", "/.well-known/openid-configuration"} {
+		if got := k.get(k.issuer + path).header.Get("Cache-Control"); got != "public, max-age=60" {
+			t.Errorf("%s: Cache-Control %q", path, got)
+		}
+	}
+	if algs := strs(k.get(k.issuer + "/.well-known/openid-configuration").body["id_token_signing_alg_values_supported"]); !slices.Equal(algs, []string{"ES256"}) {
+		t.Errorf("the metadata lags behind the ring: %q", algs)
 	}
 }
 
