@@ -72,8 +72,8 @@ func (id SessionID) String() string { return base64.RawURLEncoding.EncodeToStrin
 // ParseSessionID reads what String wrote.
 func ParseSessionID(s string) (SessionID, error) {
 	var id SessionID
-	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(b) != len(id) || base64.RawURLEncoding.EncodeToString(b) != s {
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil || len(b) != len(id) || base64.RawURLEncoding.EncodeToString(b) != s { // canonical
 		return id, errors.New("not a session id: 22 characters of base64url expected")
 	}
 	return SessionID(b), nil

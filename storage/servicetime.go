@@ -22,8 +22,9 @@ func (t ServiceTime) Sub(u ServiceTime) time.Duration { return time.Duration(t-u
 
 // Advance returns the counter's next reading: stored is what the store holds
 // now, seen what this process last read or wrote there, elapsed the monotonic
-// time since then. Any number of processes may advance one counter; it never
-// runs faster than time does.
+// time since then. Any number of processes may advance one counter: together
+// they never get ahead of real time, counted from the store's beginning, and
+// between two readings at most maxAdvance of what was not counted is made up for.
 func Advance(stored, seen ServiceTime, elapsed time.Duration) ServiceTime {
 	return max(stored, seen.Add(min(max(elapsed, 0), maxAdvance)))
 }

@@ -175,7 +175,8 @@ func (s Session) RemovableAt(now time.Time) bool {
 // NewSession is what CreateSession needs: a user whose password was verified
 // against PasswordHash, a client, and what was granted. The verb reports
 // ErrNotFound when user or client are gone, ErrDisabled for a disabled user,
-// and ErrConflict when the user's hash is no longer the one that was verified.
+// and ErrConflict when the user's hash is no longer the one that was verified
+// or the token is in use.
 type NewSession struct {
 	Token            RefreshToken // from NewRefreshToken
 	User             uuid.UUID

@@ -66,7 +66,7 @@ func TestNewRefreshToken(t *testing.T) {
 	if a.Generation() != 0 || a.bytes().selector == b.bytes().selector || a.bytes().secret == b.bytes().secret {
 		t.Error("two new tokens have something in common")
 	}
-	if NewNonce() == NewNonce() {
+	if m, n := NewNonce(), NewNonce(); m == n {
 		t.Error("two nonces are one")
 	}
 	if reflect.TypeFor[RefreshToken]().Comparable() || reflect.TypeFor[Secret]().Comparable() {

@@ -1,0 +1,121 @@
+package storagetest
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hallmark-auth/hallmark/storage"
+)
+
+// Each mutant is a Model with one verb that is wrong, beside the case of the
+// suite that finds it.
+var mutants = map[string]struct {
+	wrap func(*Model) Backend
+	find string
+}{
+	"names in any case":        {func(m *Model) Backend { return anyCase{m} }, "users/names are compared exactly"},
+	"list without order":       {func(m *Model) Backend { return unordered{m} }, "users/users are listed by name"},
+	"user by chance":           {func(m *Model) Backend { return racyUsers{m} }, "races/one name, twenty users"},
+	"user overwritten":         {func(m *Model) Backend { return overwrites{m} }, "users/a conflict changes nothing"},
+	"nanoseconds":              {func(m *Model) Backend { return nanoseconds{m} }, "sessions/a session is found as created"},
+	"milliseconds":             {func(m *Model) Backend { return milliseconds{m} }, "users/odd values are kept"},
+	"claims lost":              {func(m *Model) Backend { return noClaims{m} }, "users/a user is found as created"},
+	"password ends nothing":    {func(m *Model) Backend { return endsNothing{m} }, "standing/a new password ends the sessions"},
+	"password ends the live":   {func(m *Model) Backend { return endsLive{m} }, "standing/a new password ends the sessions"},
+	"disabling ends all":       {func(m *Model) Backend { return endsAll{m} }, "standing/disabling ends the sessions"},
+	"enabling revives":         {func(m *Model) Backend { return revives{m} }, "standing/enabling brings no session back"},
+	"revival, in histories":    {func(m *Model) Backend { return revives{m} }, "histories"},
+	"rehash of any hash":       {func(m *Model) Backend { return rehashesAny{m} }, "standing/a hash that changed is not replaced"},
+	"rehash ends":              {func(m *Model) Backend { return rehashEnds{m} }, "standing/a new hash ends nothing"},
+	"client numbers are one":   {func(m *Model) Backend { return oneNumber{m} }, "clients/a client is found as created"},
+	"login under any hash":     {func(m *Model) Backend { return anyHash{m} }, "sessions/a login under an old hash is refused"},
+	"login of the disabled":    {func(m *Model) Backend { return anyHash{m} }, "sessions/a session needs its user and client"},
+	"login checked too early":  {func(m *Model) Backend { return racyLogin{m} }, "races/a new password and logins"},
+	"login beside disabling":   {func(m *Model) Backend { return racyLogin{m} }, "races/disabling and refreshing"},
+	"rotation by chance":       {func(m *Model) Backend { return racyRotation{m} }, "races/one token, fifty refreshes"},
+	"reuse by chance":          {func(m *Model) Backend { return racyRotation{m} }, "races/one token, no window"},
+	"refresh beside disabling": {func(m *Model) Backend { return racyRotation{m} }, "races/disabling and refreshing"},
+	"reuse rolled back":        {func(m *Model) Backend { return rollsBack{m} }, "refresh/reuse ends the session and no other"},
+	"set back, rolled back":    {func(m *Model) Backend { return rollsBack{m} }, "refresh/a store set back ends the session"},
+	"reuse lost in a batch":    {func(m *Model) Backend { return rollsBack{m} }, "batches/reuse beside good operations"},
+	"refusal writes":           {func(m *Model) Backend { return refusalWrites{m} }, "refresh/a refusal costs nothing"},
+	"retry writes":             {func(m *Model) Backend { return retryWrites{m} }, "refresh/a refresh writes what was decided"},
+	"retry, in histories":      {func(m *Model) Backend { return retryWrites{m} }, "histories"},
+	"window in wall time":      {func(m *Model) Backend { return wallWindow{m} }, "refresh/the window is service time"},
+	"error without the row":    {func(m *Model) Backend { return bareError{m} }, "refresh/a refusal costs nothing"},
+	"sweep of what ended":      {func(m *Model) Backend { return sweepsEnded{m} }, "sweep/only what is over for a day is removed"},
+	"sweep skips":              {func(m *Model) Backend { return sweepSkips{m} }, "sweep/any slices cover the whole"},
+	"sweep without end":        {func(m *Model) Backend { return sweepEndless{m} }, "sweep/an empty store is walked"},
+	"ring of any version":      {func(m *Model) Backend { return anyVersion{m} }, "ring/a ring is replaced by version"},
+	"ring by chance":           {func(m *Model) Backend { return racyRing{m} }, "races/twenty replace the ring"},
+	"service time runs":        {func(m *Model) Backend { return fastService{m} }, "service/service time begins and only grows"},
+	"never closed":             {func(m *Model) Backend { return neverCloses{m} }, "service/a closed store is not available"},
+	"forgets sessions":         {forgets, "refresh/a session goes on after a restart"},
+	"forgets the ring":         {forgets, "service/a store is kept when it is closed"},
+	"context is nothing":       {func(m *Model) Backend { return noContext{m} }, "contexts/an ended context does nothing"},
+	"conflicts harm others":    {func(m *Model) Backend { return &poisoned{Model: m} }, "batches/a conflict beside good operations"},
+	"leavers harm others":      {func(m *Model) Backend { return &interrupted{Model: m} }, "contexts/callers that leave harm nobody"},
+}
+
+// The suite can fail: each mutant, in a process of its own, fails its case.
+func TestSuiteFindsMutants(t *testing.T) {
+	if name := os.Getenv("STORAGETEST_MUTANT"); name != "" {
+		Run(t, func(*testing.T) Fixture { return openMutant(mutants[name].wrap) })
+		return
+	}
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, m := range mutants {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := "TestSuiteFindsMutants/" + strings.ReplaceAll(m.find, " ", "_")
+			only := "^" + strings.ReplaceAll(path, "/", "$/^") + "$"
+			cmd := exec.Command(program, "-test.run", only, "-test.v", "-rapid.nofailfile", "-rapid.shrinktime", "0s")
+			cmd.Env = append(os.Environ(), "STORAGETEST_MUTANT="+name)
+			out, err := cmd.CombinedOutput()
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) || !strings.Contains(string(out), "--- FAIL: "+path+" ") {
+				t.Errorf("%q does not find it: %v\n%s", m.find, err, out)
+			}
+		})
+	}
+}
+
+func openMutant(wrap func(*Model) Backend) Fixture {
+	m := NewModel()
+	return Fixture{
+		Backend: wrap(m), AddService: func(d time.Duration) { m.AddService(d) },
+		Reopen: func() Backend { m = m.Reopen(); return wrap(m) },
+	}
+}
+
+// pause is where a mutant lets others in between a look and a write.
+func pause() { time.Sleep(time.Millisecond) }
+
+// with runs something on a model's state, past its rules.
+func with(m *Model, run func(*state)) {
+	m.state.mu.Lock()
+	defer m.state.mu.Unlock()
+	run(m.state)
+}
+
+// forgets is what comes out of a restart without the sessions and the ring.
+func forgets(m *Model) Backend {
+	with(m, func(s *state) {
+		clear(s.sessions)
+		s.sealed, s.version = nil, 0
+	})
+	return m
+}
+
+// rowOf looks at a session.
+func rowOf(m *Model, t storage.RefreshToken) (row storage.Session) {
+	with(m, func(s *state) { row = s.sessions[t.SessionID()] })
+	return row
+}
