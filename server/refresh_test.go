@@ -1,6 +1,8 @@
 package server_test
 
 import (
+	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -92,6 +94,27 @@ func TestReuseEndsTheSession(t *testing.T) {
 	k.refused(k.refresh(strict, next.str("refresh_token")), 400, "invalid_grant", "ended")
 	if a := k.refresh(strict, phone.str("refresh_token")); a.status != 200 {
 		t.Errorf("the user's other device was logged out: %s", a.raw)
+	}
+}
+
+// TestRetryFromAnotherAddress is answered, and seen.
+func TestRetryFromAnotherAddress(t *testing.T) {
+	k := newKit(t, "")
+	user, client := k.addUser("alice"), k.addClient("web", storage.AuthNone)
+	token := k.login(user, client).str("refresh_token")
+	k.refresh(client, token)
+	if rec := k.record(k.refresh(client, token)); rec["event"] != nil || rec["level"] != "INFO" {
+		t.Errorf("a retry from the same address: %v", rec)
+	}
+	elsewhere := &http.Transport{DialContext: (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}).DialContext}
+	defer elsewhere.CloseIdleConnections()
+	v := form("grant_type", "refresh_token", "client_id", client.ID, "refresh_token", token)
+	resp, err := (&http.Client{Transport: elsewhere}).PostForm(k.tokenURL(), v)
+	k.must(err)
+	resp.Body.Close()
+	rec := k.record(answer{header: resp.Header})
+	if resp.StatusCode != 200 || rec["event"] != "refresh_retried_from_another_address" || rec["previous_address"] != "127.0.0.1" || rec["address"] != "127.0.0.2" || rec["level"] != "WARN" {
+		t.Errorf("answered %s, logged %v", resp.Status, rec)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -123,23 +124,73 @@ func TestThrottle(t *testing.T) {
 	}
 }
 
-// TestHangingUpIsCharged: who does not wait for the answer has guessed all the same.
+// TestHangingUpIsCharged: who does not wait for the answer has guessed all the
+// same, whether the password was being hashed then or the answer held back.
 func TestHangingUpIsCharged(t *testing.T) {
-	k := newKit(t, "")
-	client, user := k.addClient("web", storage.AuthNone), k.addUser("alice")
-	v := form("grant_type", "password", "client_id", client.ID, "username", user.Name, "password", "wrong password")
-	for range 10 {
-		ctx, cancel := context.WithTimeout(t.Context(), failAfter/2)
-		r, err := http.NewRequestWithContext(ctx, "POST", k.tokenURL(), strings.NewReader(v.Encode()))
-		k.must(err)
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		if resp, err := http.DefaultClient.Do(r); err == nil {
-			resp.Body.Close()
-			t.Errorf("answered %s before the time of failures", resp.Status)
+	k := newKit(t, "", func(c *server.Config) {
+		c.Passwords = password.New(password.Config{Workers: 1, MaxWait: 10 * time.Second, Params: password.Params{Memory: 32 << 10, Time: 3, Threads: 1}})
+	})
+	client, user := k.addClient("web", storage.AuthNone), k.addUser("alice") // hashed cheaply
+	for _, name := range []string{user.Name, "nobody"} {                     // and slowly
+		v := form("grant_type", "password", "client_id", client.ID, "username", name, "password", "wrong password")
+		for range 10 {
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+			r, err := http.NewRequestWithContext(ctx, "POST", k.tokenURL(), strings.NewReader(v.Encode()))
+			k.must(err)
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			if resp, err := http.DefaultClient.Do(r); err == nil {
+				resp.Body.Close()
+				t.Errorf("answered %s before the time of failures", resp.Status)
+			}
+			cancel()
+			time.Sleep(failAfter) // it is hashed to its end
 		}
-		cancel()
+		k.refused(k.post(v), 429, "slow_down", "")
 	}
-	k.refused(k.post(v), 429, "slow_down", "")
+}
+
+// TestParallelGuesses: of many guesses sent at once, few are tried.
+func TestParallelGuesses(t *testing.T) {
+	const workers = 2
+	k := newKit(t, "", func(c *server.Config) {
+		c.Passwords = password.New(password.Config{Workers: workers, MaxWait: 30 * time.Second, Params: password.Params{Memory: 8 << 10, Time: 1, Threads: 1}})
+	})
+	client := k.addClient("web", storage.AuthNone)
+	v := form("grant_type", "password", "client_id", client.ID, "username", "nobody", "password", "wrong password")
+	var tried, held atomic.Int32
+	var wg sync.WaitGroup
+	for range 60 {
+		wg.Go(func() {
+			switch k.post(v).status {
+			case 400:
+				tried.Add(1)
+			case 429:
+				held.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if n := tried.Load(); n < 10 || n > 10+2*workers || n+held.Load() != 60 {
+		t.Errorf("%d guesses were tried, %d held off", n, held.Load())
+	}
+}
+
+// TestSuccessIsForgiven: who mistypes now and then is never held off.
+func TestSuccessIsForgiven(t *testing.T) {
+	k := newKit(t, "", func(c *server.Config) {
+		c.Throttle = throttle.New(throttle.Config{Network: throttle.Bucket{Burst: 1000, Every: time.Second}}, time.Now)
+	})
+	client, user := k.addClient("web", storage.AuthNone), k.addUser("alice")
+	for range 3 {
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				k.refused(k.post(form("grant_type", "password", "client_id", client.ID, "username", user.Name, "password", "wrong password")), 400, "invalid_grant", "")
+			})
+		}
+		wg.Wait()
+		k.login(user, client)
+	}
 }
 
 // TestParallelSignIns: however many devices sign in at once with the right
