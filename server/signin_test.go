@@ -264,30 +264,25 @@ func TestNoPlaceToHash(t *testing.T) {
 // TestThrottledWithoutAPlace: the throttle refuses before a place in the pool
 // is waited for, so that guessing cannot keep the places from others.
 func TestThrottledWithoutAPlace(t *testing.T) {
-	guarded := throttle.New(throttle.Config{Network: throttle.Bucket{Burst: 10_000, Every: time.Millisecond}}, time.Now)
-	k := newKit(t, "", func(c *server.Config) {
-		c.Throttle = guarded
-		c.Passwords = password.New(password.Config{Workers: 1, MaxWait: 10 * time.Second, Params: password.Params{Memory: 64 << 10, Time: 16, Threads: 1}})
-	})
-	client, user := k.addClient("web", storage.AuthNone), k.addUser("alice")
-	for range 50 {
+	guarded := throttle.New(throttle.Config{}, time.Now)
+	pool := password.New(password.Config{Workers: 1, MaxWait: 30 * time.Second, Params: password.Params{Memory: 64 << 10, Time: 16, Threads: 1}})
+	k := newKit(t, "", func(c *server.Config) { c.Throttle, c.Passwords = guarded, pool })
+	client := k.addClient("web", storage.AuthNone)
+	for range 10 {
 		guarded.Failed("guessed", netip.MustParseAddr("127.0.0.1"))
 	}
-	slow := make(chan answer)
-	for range 2 { // one hashes, one waits for the place
-		go func() {
-			slow <- k.post(form("grant_type", "password", "client_id", client.ID, "username", user.Name, "password", user.password))
-		}()
-	}
+	taken := make(chan error, 1)
+	go func() {
+		_, err := pool.Hash(context.Background(), storage.RandomSecret())
+		taken <- err
+	}()
 	time.Sleep(20 * time.Millisecond)
 	k.refused(k.post(form("grant_type", "password", "client_id", client.ID, "username", "guessed", "password", "wrong password")), 429, "slow_down", "")
 	select {
-	case a := <-slow:
-		t.Errorf("the place was free before: %d", a.status)
-		<-slow
+	case err := <-taken:
+		t.Errorf("the only place was free before the refusal came: %v", err)
 	default:
-		<-slow
-		<-slow
+		k.must(<-taken)
 	}
 }
 
