@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/hallmark-auth/hallmark/keys"
+	"github.com/hallmark-auth/hallmark/server/operator"
+	"github.com/hallmark-auth/hallmark/storage"
+)
+
+type clientAddCmd struct {
+	Operation
+
+	ID              string        `name:"id" placeholder:"ID" help:"client_id: 1 to 128 of A-Z a-z 0-9 - _ . ; generated if left out."`
+	Name            string        `placeholder:"TEXT" help:"Name for people."`
+	Auth            string        `default:"none" enum:"none,client_secret_basic,client_secret_post" help:"How it authenticates at the token endpoint: ${enum}. none is a public client: an app or a page, which cannot keep a secret."`
+	Grant           []string      `sep:" " default:"password refresh_token" placeholder:"GRANT" help:"Grants it may use. Separate values by spaces or repeat the flag, here and below."`
+	Scope           []string      `sep:" " placeholder:"SCOPE" help:"Scopes it may ask for."`
+	DefaultScope    []string      `sep:" " placeholder:"SCOPE" help:"Scopes it gets when it asks for none."`
+	Audience        []string      `sep:" " placeholder:"AUD" help:"APIs its tokens may be for: absolute URIs or names. At least one."`
+	DefaultAudience []string      `sep:" " placeholder:"AUD" help:"Those a token is for when it names no resource. Default: the only audience."`
+	Claim           []string      `sep:" " placeholder:"NAME" help:"Claims of the user to put into its access tokens: roles, groups, entitlements or free ones."`
+	Origin          []string      `sep:" " placeholder:"ORIGIN" help:"Browser origins its pages come from, such as https://app.example.com."`
+	Algorithm       string        `placeholder:"ALG" help:"Signature algorithm of its access tokens. Default: the first of the key schedule."`
+	AccessLifetime  time.Duration `placeholder:"DURATION" help:"How long its access tokens are good. Default: the server's, here and below."`
+	IdleLifetime    time.Duration `placeholder:"DURATION" help:"How long its sessions live without a refresh."`
+	AbsLifetime     time.Duration `name:"absolute-lifetime" placeholder:"DURATION" help:"How long its sessions live at most."`
+	RetryWindow     time.Duration `default:"90s" placeholder:"DURATION" help:"How long after a refresh the old refresh token may be presented again for the same answer; 0 is strict."`
+	Rotate          bool          `default:"true" negatable:"" help:"Replace the refresh token at each refresh. Without it a copied refresh token goes unseen."`
+}
+
+func (c *clientAddCmd) Run(ctx context.Context, p *process) error {
+	return p.withOffice(ctx, c.Operation, func(o *office) error {
+		if err := o.openKeys(ctx, p, c.Place, keys.RotatorConfig{Schedule: keys.DefaultSchedule()}); err != nil {
+			return err
+		}
+		client, secret, err := o.AddClient(ctx, operator.NewClient{
+			ID: c.ID, Name: c.Name, AuthMethod: storage.AuthMethod(c.Auth),
+			ClientPolicy: storage.ClientPolicy{
+				Grants: c.Grant, Scopes: c.Scope, DefaultScopes: c.DefaultScope,
+				Audiences: c.Audience, DefaultAudiences: c.DefaultAudience,
+				Claims: c.Claim, Origins: c.Origin, Algorithm: c.Algorithm,
+				AccessLifetime: c.AccessLifetime, IdleLifetime: c.IdleLifetime, AbsoluteLifetime: c.AbsLifetime,
+				RetryWindow: c.RetryWindow, Rotate: c.Rotate,
+			},
+		})
+		if err != nil {
+			return err
+		}
+		view := viewClient(client)
+		view.Secret = secret.Reveal() // shown this once
+		return c.print(p.stdout, view, func(w io.Writer) error {
+			text := "client_id      " + client.ID + "\n"
+			if !secret.Empty() {
+				text += "client_secret  " + secret.Reveal() + "\nKeep the secret now: it is stored nowhere and is not shown again.\n"
+			}
+			_, err := io.WriteString(w, text)
+			return err
+		})
+	})
+}
+
+type clientListCmd struct {
+	Operation
+}
+
+func (c *clientListCmd) Run(ctx context.Context, p *process) error {
+	return p.withOffice(ctx, c.Operation, func(o *office) error {
+		clients, err := o.ListClients(ctx)
+		if err != nil {
+			return err
+		}
+		views := []clientView{}
+		for _, client := range clients {
+			views = append(views, viewClient(client))
+		}
+		return c.print(p.stdout, views, func(w io.Writer) error {
+			var rows [][]string
+			for _, v := range views {
+				rows = append(rows, v.row())
+			}
+			return printTable(w, []string{"CLIENT_ID", "NAME", "AUTH", "GRANTS", "SCOPES", "AUDIENCES", "ALG", "ACCESS", "IDLE", "ABSOLUTE", "RETRY"}, rows)
+		})
+	})
+}
+
+// A clientView is a client as programs get it: names of RFC 7591 §2 where
+// there are some, lifetimes in seconds, 0 for the server's default.
+type clientView struct {
+	ID               string   `json:"client_id"`
+	Secret           string   `json:"client_secret,omitempty"`
+	Name             string   `json:"client_name,omitempty"`
+	AuthMethod       string   `json:"token_endpoint_auth_method"`
+	Grants           []string `json:"grant_types"`
+	Scope            string   `json:"scope,omitempty"`
+	DefaultScope     string   `json:"default_scope,omitempty"`
+	Audiences        []string `json:"audiences"`
+	DefaultAudiences []string `json:"default_audiences"`
+	Claims           []string `json:"claims,omitempty"`
+	Origins          []string `json:"origins,omitempty"`
+	Algorithm        string   `json:"algorithm,omitempty"`
+	Access           float64  `json:"access_lifetime"`
+	Idle             float64  `json:"idle_lifetime"`
+	Absolute         float64  `json:"absolute_lifetime"`
+	RetryWindow      float64  `json:"retry_window"`
+	Rotate           bool     `json:"rotate"`
+	CreatedAt        string   `json:"created_at"`
+
+	policy storage.ClientPolicy
+}
+
+func viewClient(c storage.Client) clientView {
+	return clientView{
+		ID: c.ID, Name: c.Name, AuthMethod: string(c.AuthMethod), Grants: c.Grants,
+		Scope: strings.Join(c.Scopes, " "), DefaultScope: strings.Join(c.DefaultScopes, " "),
+		Audiences: c.Audiences, DefaultAudiences: c.DefaultAudiences, Claims: c.Claims, Origins: c.Origins,
+		Algorithm: c.Algorithm, Access: c.AccessLifetime.Seconds(), Idle: c.IdleLifetime.Seconds(),
+		Absolute: c.AbsoluteLifetime.Seconds(), RetryWindow: c.RetryWindow.Seconds(), Rotate: c.Rotate,
+		CreatedAt: stamp(c.CreatedAt), policy: c.ClientPolicy,
+	}
+}
+
+func (v clientView) row() []string {
+	retry := v.policy.RetryWindow.String()
+	if !v.Rotate {
+		retry = "no rotation"
+	}
+	return []string{
+		v.ID, or(v.Name, "-"), v.AuthMethod, words(v.Grants), or(v.Scope, "-"), words(v.Audiences), or(v.Algorithm, "default"),
+		lifetime(v.policy.AccessLifetime), lifetime(v.policy.IdleLifetime), lifetime(v.policy.AbsoluteLifetime), retry,
+	}
+}
+
+type versionCmd struct{}
+
+func (versionCmd) Run(p *process) error {
+	_, err := fmt.Fprintln(p.stdout, "hallmark", version())
+	return err
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"io"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/hallmark-auth/hallmark/keys"
+)
+
+func TestStorePath(t *testing.T) {
+	for store, want := range map[string]string{
+		"":                           "data/hallmark.db",
+		"/var/lib/x.db":              "/var/lib/x.db",
+		"x.db":                       "x.db",
+		"sqlite:/var/x.db":           "/var/x.db",
+		"sqlite:x.db":                "x.db",
+		"sqlite:":                    "",
+		"sqlite://host/x.db":         "",
+		"postgres://localhost/x":     "",
+		"postgresql://u:p@h/x?y=z":   "",
+		"mysql://localhost/hallmark": "",
+	} {
+		got, err := Place{Data: "data", Store: store}.storePath()
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("--store %q is %q, %v; want %q", store, got, err, want)
+		}
+		if err != nil && (exitCode(err) != exitUsage || strings.Contains(err.Error(), "u:p")) {
+			t.Errorf("--store %q: %v", store, err)
+		}
+	}
+}
+
+func TestCheckIssuer(t *testing.T) {
+	for issuer, ok := range map[string]bool{
+		"https://issuer.example": true, "https://issuer.example:8443/tenant/one": true,
+		"http://127.0.0.1:8080": true, "http://localhost": true, "http://[::1]:8080/x": true,
+		"http://issuer.example": false, "http://10.0.0.1": false, "ftp://issuer.example": false, "issuer.example": false, "": false,
+		"https://issuer.example/": false, "https://issuer.example/tenant/": false, "https://issuer.example//": false,
+		"https://issuer.example?": false, "https://issuer.example#x": false, "https://u@issuer.example": false, "https://": false,
+	} {
+		err := checkIssuer(issuer)
+		if (err == nil) != ok || err != nil && exitCode(err) != exitUsage {
+			t.Errorf("issuer %q: %v", issuer, err)
+		}
+	}
+}
+
+func TestSchedule(t *testing.T) {
+	standard := keys.DefaultSchedule()
+	if got := (Config{}).schedule(); !reflect.DeepEqual(got, standard) {
+		t.Errorf("nothing said is %+v", got)
+	}
+	c := Config{Seed: Seed{Algorithms: []string{"RS256"}, RotateEvery: 50 * time.Hour, PublishAhead: 26 * time.Hour, KeepAfter: 27 * time.Hour}}
+	want := standard
+	want.Algorithms, want.RotateEvery, want.PublishAhead, want.KeepAfter = []keys.Algorithm{keys.RS256}, 50*time.Hour, 26*time.Hour, 27*time.Hour
+	if got := c.schedule(); !reflect.DeepEqual(got, want) {
+		t.Errorf("schedule %+v, want %+v", got, want)
+	}
+	if got := c.ignored(standard); !slices.Equal(got, []string{"algorithms", "rotate-every", "publish-ahead", "keep-after"}) {
+		t.Errorf("ignored beside the standard: %q", got)
+	}
+	if got := c.ignored(want); got != nil {
+		t.Errorf("ignored though the same: %q", got)
+	}
+	if got := (Config{}).ignored(want); got != nil {
+		t.Errorf("ignored though not said: %q", got)
+	}
+}
+
+// parse reads a command line as run does.
+func parse(t *testing.T, env map[string]string, args ...string) Config {
+	t.Helper()
+	var cmds commands
+	p := &process{getenv: func(name string) string { return env[name] }}
+	parser, err := kong.New(&cmds, kong.NoDefaultHelp(), kong.Writers(io.Discard, io.Discard), kong.Resolvers(kong.ResolverFunc(p.fromEnvironment)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parser.Parse(append([]string{"serve"}, args...)); err != nil {
+		t.Fatal(err)
+	}
+	return cmds.Serve.Config
+}
+
+func TestSettings(t *testing.T) {
+	c := parse(t, nil)
+	if c.Data != "./hallmark-data" || c.Listen != "127.0.0.1:8080" || c.OpsListen != "127.0.0.1:8081" || c.Issuer != "" || c.Demo ||
+		c.AccessLifetime != 10*time.Minute || c.IdleLifetime != 14*24*time.Hour || c.AbsoluteLifetime != 90*24*time.Hour ||
+		c.LogFormat != "text" || c.LogLevel != "info" || c.KEKFile != nil || c.PasswordWorkers != 0 {
+		t.Errorf("defaults: %+v", c)
+	}
+	env := map[string]string{
+		"HALLMARK_DATA": "env", "HALLMARK_STORE": "env.db", "HALLMARK_KEK_FILE": "a,b", "HALLMARK_KEK_COMMAND": "echo a,b", "HALLMARK_DEMO": "true",
+		"HALLMARK_IDLE_LIFETIME": "1h", "HALLMARK_ALGORITHMS": "RS256,ES256", "HALLMARK_LOG_LEVEL": "warn", "HALLMARK_PASSWORD_WORKERS": "3",
+		"LISTEN": "x", "DATA": "x",
+	}
+	c = parse(t, env)
+	if c.Data != "env" || c.Store != "env.db" || !slices.Equal(c.KEKFile, []string{"a,b"}) || c.KEKCommand != "echo a,b" || !c.Demo ||
+		c.IdleLifetime != time.Hour || !slices.Equal(c.Algorithms, []string{"RS256", "ES256"}) || c.LogLevel != "warn" || c.PasswordWorkers != 3 ||
+		c.Listen != "127.0.0.1:8080" {
+		t.Errorf("from the environment: %+v", c)
+	}
+	c = parse(t, env, "--data=flag", "--kek-file=c", "--kek-file", "d", "--idle-lifetime=2h", "--algorithms=ES256")
+	if c.Data != "flag" || !slices.Equal(c.KEKFile, []string{"c", "d"}) || c.IdleLifetime != 2*time.Hour || !slices.Equal(c.Algorithms, []string{"ES256"}) {
+		t.Errorf("flags beside the environment: %+v", c)
+	}
+}
+
+// Every setting of the server has a variable, and no argument of a command has.
+func TestEverySettingHasVariable(t *testing.T) {
+	var cmds commands
+	parser, err := kong.New(&cmds, kong.NoDefaultHelp())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range parser.Model.Leaves(false) {
+		for _, flag := range node.Flags {
+			if node.Name == "serve" && !flag.Tag.Has("setting") {
+				t.Errorf("serve --%s has no variable", flag.Name)
+			}
+			if flag.Help == "" {
+				t.Errorf("%s --%s has no help", node.FullPath(), flag.Name)
+			}
+			if strings.Contains(flag.Name, "password") && !strings.HasSuffix(flag.Name, "-file") && flag.Name != "password-workers" && flag.Name != "no-password" {
+				t.Errorf("%s --%s takes a password", node.FullPath(), flag.Name)
+			}
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/hallmark-auth/hallmark/conformance"
+)
+
+// Party is a client of the issuer that is examined.
+type Party struct {
+	ID         string `name:"id" placeholder:"ID" help:"client_id."`
+	SecretFile string `name:"secret-file" placeholder:"FILE" help:"File with its secret, if it has one."`
+	Auth       string `name:"auth" enum:",none,client_secret_basic,client_secret_post" default:"" help:"How it authenticates. Default: client_secret_basic with a secret, none without."`
+}
+
+// Person is a user of the issuer that is examined.
+type Person struct {
+	Username     string `placeholder:"NAME" help:"User name."`
+	PasswordFile string `placeholder:"FILE" help:"File with the password."`
+}
+
+type conformanceCmd struct {
+	Output
+
+	Issuer string `setting:"" required:"" placeholder:"URL" help:"The issuer, exactly as its users write it."`
+
+	Client Party  `embed:"" prefix:"client-" group:"The client of most cases; every client needs the grants password and refresh_token"`
+	Second Party  `embed:"" prefix:"client2-" group:"Another client, to which the first one's tokens must be of no use"`
+	Basic  Party  `embed:"" prefix:"basic-client-" group:"A client of client_secret_basic, if the others are not"`
+	Post   Party  `embed:"" prefix:"post-client-" group:"A client of client_secret_post, if the others are not"`
+	Public Party  `embed:"" prefix:"public-client-" group:"A public client, if the others are not"`
+	Strict Party  `embed:"" prefix:"strict-client-" group:"A client that may not repeat a refresh; spares a case the wait"`
+	User   Person `embed:"" group:"A user that signs in"`
+	Victim Person `embed:"" prefix:"user2-" group:"A user that wrong passwords may be tried on; nobody's account"`
+
+	Scope          string        `placeholder:"SCOPES" help:"Scopes to ask for, separated by spaces. Default: none are asked for."`
+	ScopeUngranted string        `name:"scope-ungranted" placeholder:"SCOPE" help:"A scope outside --scope that the client may ask for."`
+	RetryWindow    time.Duration `placeholder:"DURATION" help:"How long the issuer lets the client repeat a refresh with the same token."`
+
+	Only    []string      `sep:"," placeholder:"GLOB" help:"Run only the cases with these ids."`
+	Skip    []string      `sep:"," placeholder:"GLOB" help:"Leave out the cases with these ids."`
+	Abuse   bool          `help:"Also run the cases that load or attack the server; on loopback only."`
+	Rate    float64       `placeholder:"N" help:"Requests per second. Default: 5, and no limit on loopback."`
+	Timeout time.Duration `default:"10s" placeholder:"DURATION" help:"How long to wait for one answer."`
+	MaxWait time.Duration `default:"60s" placeholder:"DURATION" help:"The longest Retry-After to obey."`
+}
+
+func (c *conformanceCmd) Run(ctx context.Context, p *process) error {
+	target, err := c.target()
+	if err != nil {
+		return err
+	}
+	options := conformance.Options{
+		Only: c.Only, Skip: c.Skip, Abuse: c.Abuse, Rate: c.Rate, Timeout: c.Timeout, MaxWait: c.MaxWait,
+	}
+	report, err := conformance.Run(ctx, target, options)
+	if err != nil {
+		return fmt.Errorf("conformance: %w", err)
+	}
+	if err := c.print(p.stdout, report, func(w io.Writer) error { return report.WriteText(w) }); err != nil {
+		return err
+	}
+	switch {
+	case report.Count(conformance.Fail) > 0:
+		return errShown
+	case !report.Passed():
+		return fail(exitFailure, "the run proves nothing: cases were inconclusive, or none could run; the report says what to give")
+	}
+	return nil
+}
+
+// target reads the secrets and fills in the rest.
+func (c *conformanceCmd) target() (conformance.Target, error) {
+	t := conformance.Target{Issuer: c.Issuer, Scope: c.Scope, Ungranted: c.ScopeUngranted, RetryWindow: c.RetryWindow}
+	for _, party := range []struct {
+		from Party
+		to   *conformance.Client
+	}{
+		{c.Client, &t.Client}, {c.Second, &t.Second}, {c.Basic, &t.Basic},
+		{c.Post, &t.Post}, {c.Public, &t.Public}, {c.Strict, &t.Strict},
+	} {
+		*party.to = conformance.Client{ID: party.from.ID, Method: party.from.Auth}
+		if party.from.SecretFile == "" {
+			continue
+		}
+		secret, err := secretFile(party.from.SecretFile)
+		if err != nil {
+			return t, err
+		}
+		party.to.Secret = secret.Reveal()
+	}
+	for _, person := range []struct {
+		from Person
+		to   *conformance.User
+	}{{c.User, &t.User}, {c.Victim, &t.Victim}} {
+		person.to.Name = person.from.Username
+		if person.from.PasswordFile == "" {
+			continue
+		}
+		secret, err := secretFile(person.from.PasswordFile)
+		if err != nil {
+			return t, err
+		}
+		person.to.Password = secret.Reveal()
+	}
+	return t, nil
+}

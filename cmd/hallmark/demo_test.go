@@ -1,0 +1,174 @@
+package main
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func readDemo(t *testing.T, dir string) demo {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "demo.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var members map[string]string
+	if err := json.Unmarshal(text, &members); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"issuer", "client_id", "username", "password"} {
+		if members[name] == "" {
+			t.Errorf("demo.json lacks %s", name)
+		}
+	}
+	if len(members) != 4 {
+		t.Errorf("demo.json has %d members", len(members))
+	}
+	return demo{Issuer: members["issuer"], ClientID: members["client_id"], Username: members["username"], Password: members["password"]}
+}
+
+// TestDemoLines pastes what the demo prints into a shell, line by line.
+func TestDemoLines(t *testing.T) {
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("no shell")
+	}
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("no curl")
+	}
+	d := newDesk(t)
+	s := d.serve("--demo")
+	creds := readDemo(t, d.data)
+	if info, err := os.Stat(filepath.Join(d.data, "demo.json")); err != nil || info.Mode() != 0o600 {
+		t.Errorf("demo.json: %v, %v", info.Mode(), err)
+	}
+	if strings.Contains(s.err.String(), creds.Password) {
+		t.Error("the password is in the log")
+	}
+	var lines []string
+	for line := range strings.Lines(s.out.String()) {
+		if pasted, ok := strings.CutPrefix(line, "  "); ok {
+			lines = append(lines, strings.TrimSpace(pasted))
+		}
+	}
+	if len(lines) != 5 {
+		t.Fatalf("%d lines to paste in\n%s", len(lines), s.out.String())
+	}
+	// This test runs inside the test's program: verify is the real one's.
+	own := regexp.MustCompile(`^\S.* verify --issuer`)
+	if !own.MatchString(lines[4]) {
+		t.Fatalf("the last line is %q", lines[4])
+	}
+	lines[4] = own.ReplaceAllString(lines[4], buildProgram(t)+" verify --issuer")
+
+	script := "set -e\n" + strings.Join(lines, "\necho; echo ==\n")
+	out, err := exec.Command(shell, "-c", script).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	parts := strings.Split(string(out), "\n==\n")
+	for i, want := range []string{
+		`"token_type":"Bearer".*"refresh_token":"hmr_`, `^\s*$`, `"roles":\["demonstrator"\],"scope":\["read","write"\]`,
+		`"refresh_token":"hmr_`, `(?s)signature +ok.*\nvalid`,
+	} {
+		if i >= len(parts) || !regexp.MustCompile(want).MatchString(parts[i]) {
+			t.Errorf("line %d, %q, does not print %s; all:\n%s", i, lines[i], want, out)
+			break
+		}
+	}
+
+	// Without a token, and with one that is not for it, the API says no.
+	for header, want := range map[string]string{"": "401", "Bearer x.y.z": "401", "Basic eDp5": "401"} {
+		out, err := exec.Command("curl", "-s", "-o", os.DevNull, "-w", "%{http_code}", "-H", "Authorization: "+header, creds.apiURL()).Output()
+		if err != nil || string(out) != want {
+			t.Errorf("Authorization %q is answered %s, %v", header, out, err)
+		}
+	}
+}
+
+// TestDemoAgain: a second start goes on with the same data and prints the same
+// lines; what a first one left unfinished is finished.
+func TestDemoAgain(t *testing.T) {
+	d := newDesk(t)
+	first := d.serve("--demo")
+	creds, address := readDemo(t, d.data), first.logged("public")
+	if code := first.stop(t); code != exitOK {
+		t.Fatalf("ended with %d: %s", code, first.err.String())
+	}
+	second := d.serve("--demo", "--listen", address)
+	if first.out.String() != second.out.String() {
+		t.Errorf("printed at first\n%s\nand then\n%s", first.out.String(), second.out.String())
+	}
+	if strings.Contains(second.err.String(), "act=") {
+		t.Errorf("a second start did something: %s", second.err.String())
+	}
+	second.stop(t)
+
+	// On another port it is another issuer, with the same credentials.
+	d.serve("--demo").stop(t)
+	moved := readDemo(t, d.data)
+	if moved.Issuer == creds.Issuer || moved.Password != creds.Password || moved.ClientID != creds.ClientID {
+		t.Errorf("on another port the demo is %s, before %s", moved.Issuer, creds.Issuer)
+	}
+
+	// Interrupted after the file was written and before anything else was.
+	other := newDesk(t)
+	text, err := os.ReadFile(filepath.Join(d.data, "demo.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(other.data, "demo.json"), string(text))
+	other.serve("--demo")
+	fresh := readDemo(t, other.data)
+	if out := other.ok(fresh.Password, "token", "--issuer", fresh.Issuer, "--client-id", fresh.ClientID, "--username", fresh.Username, "--access-token"); len(out) < 100 {
+		t.Errorf("the finished demo answers %q", out)
+	}
+}
+
+func TestDemoRefuses(t *testing.T) {
+	args := []string{"serve", "--demo", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"}
+	tests := map[string]struct {
+		prepare func(d *desk)
+		code    int
+		part    string
+	}{
+		"another user before the demo's": {func(d *desk) { d.ok("", "user", "add", "adam", "--no-password") }, exitConflict, `"adam"`},
+		"another user after the demo's":  {func(d *desk) { d.ok("", "user", "add", "zoe", "--no-password") }, exitConflict, `"zoe"`},
+		"forgotten":                      {func(d *desk) { remove(d.T, d.data, "demo.json") }, exitConflict, "restore it"},
+		"damaged":                        {func(d *desk) { write(d.T, filepath.Join(d.data, "demo.json"), "{") }, exitFailure, "demo.json cannot be used"},
+		"empty":                          {func(d *desk) { write(d.T, filepath.Join(d.data, "demo.json"), "{}") }, exitFailure, "credentials are missing"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			d.serve("--demo").stop(t)
+			tt.prepare(d)
+			before := files(t, d.data)
+			d.fails(tt.code, "", append(args, "--data", d.data), tt.part)
+			if !maps.Equal(before, files(t, d.data)) {
+				t.Error("a demo that was refused changed something")
+			}
+		})
+	}
+}
+
+// An issuer with another name than the listener's is found all the same, and
+// one that nobody should trust is refused.
+func TestDemoIssuer(t *testing.T) {
+	d := newDesk(t)
+	s := d.serve("--demo", "--issuer", "http://localhost:1/tenant", "--listen", "0.0.0.0:0")
+	base := "http://" + strings.Replace(s.logged("public"), "[::]", "127.0.0.1", 1)
+	if status, _ := get(t, base+demoPath); status != 401 {
+		t.Errorf("the demo API answers %d", status)
+	}
+	if !strings.Contains(s.out.String(), "curl -s http://localhost:1/demo/me") {
+		t.Errorf("printed\n%s", s.out.String())
+	}
+	s.stop(t)
+	d.fails(exitUsage, "", []string{"serve", "--demo", "--issuer", "http://example.com", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"}, "https")
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/hallmark-auth/hallmark/keys"
+	"github.com/hallmark-auth/hallmark/server/operator"
+)
+
+type keysListCmd struct {
+	Operation
+}
+
+// A keyView is a key as programs get it.
+type keyView struct {
+	ID        string `json:"kid"`
+	Algorithm string `json:"alg"`
+	State     string `json:"state"` // waiting, signing, retired, revoked
+	Published string `json:"published_at"`
+	SignsFrom string `json:"signs_from"`
+	Gone      string `json:"gone_at,omitempty"`
+	Revoked   string `json:"revoked_at,omitempty"`
+}
+
+func (c *keysListCmd) Run(ctx context.Context, p *process) error {
+	return p.withKeys(ctx, c.Operation, func(o *office) error {
+		list, err := o.ListKeys(ctx)
+		if err != nil {
+			return err
+		}
+		views := []keyView{}
+		for _, k := range list {
+			views = append(views, viewKey(k))
+		}
+		return c.print(p.stdout, views, func(w io.Writer) error {
+			var rows [][]string
+			for _, v := range views {
+				rows = append(rows, []string{v.ID, v.Algorithm, v.State, v.Published, v.SignsFrom, or(v.Gone, "-")})
+			}
+			return printTable(w, []string{"KID", "ALG", "STATE", "PUBLISHED", "SIGNS FROM", "GONE AT"}, rows)
+		})
+	})
+}
+
+func viewKey(k operator.KeyState) keyView {
+	v := keyView{
+		ID: k.ID, Algorithm: string(k.Algorithm), State: string(k.State),
+		Published: stamp(k.PublishedAt), SignsFrom: stamp(k.SignsFrom),
+	}
+	if !k.GoneAt.IsZero() {
+		v.Gone = stamp(k.GoneAt)
+	}
+	if !k.RevokedAt.IsZero() {
+		v.Revoked = stamp(k.RevokedAt)
+	}
+	return v
+}
+
+type keysRotateCmd struct {
+	Operation
+
+	Alg string `placeholder:"ALG" help:"Rotate the keys of this algorithm alone."`
+	Now bool   `help:"Let the waiting key sign at once, even if it was not published for long enough: verifiers with a cached key set may refuse its tokens until they fetch it again."`
+}
+
+// A rotationView is a rotation as programs get it.
+type rotationView struct {
+	Algorithm   string  `json:"alg"`
+	Previous    string  `json:"previous_kid,omitempty"`
+	Next        string  `json:"next_kid"`
+	SignsFrom   string  `json:"signs_from"`
+	Unannounced float64 `json:"unannounced_seconds"`
+}
+
+func (c *keysRotateCmd) Run(ctx context.Context, p *process) error {
+	return p.withKeys(ctx, c.Operation, func(o *office) error {
+		done, err := o.RotateKeys(ctx, keys.Algorithm(c.Alg), c.Now)
+		if err != nil {
+			return err
+		}
+		views := []rotationView{}
+		for _, r := range done {
+			views = append(views, rotationView{string(r.Algorithm), r.Previous, r.Next, stamp(r.SignsFrom), r.Unannounced.Seconds()})
+		}
+		return c.print(p.stdout, views, func(w io.Writer) error {
+			for _, r := range done {
+				if _, err := fmt.Fprintf(w, "%s: %s signs from %s%s\n", r.Algorithm, r.Next, stamp(r.SignsFrom), c.risk(r)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// risk says what a rotation may break.
+func (c *keysRotateCmd) risk(r operator.Rotation) string {
+	switch {
+	case r.Unannounced > 0:
+		return fmt.Sprintf("; that is %s earlier than the schedule wants: a verifier that cached the key set before the key was in it refuses its tokens until it fetches again",
+			r.Unannounced.Round(time.Second))
+	case c.Now:
+		return "; every verifier can know it: nothing should break"
+	}
+	return ""
+}
+
+type keysRevokeCmd struct {
+	Operation
+
+	Kid string `arg:"" help:"The key's kid, as keys list shows it."`
+}
+
+func (c *keysRevokeCmd) Run(ctx context.Context, p *process) error {
+	return p.withKeys(ctx, c.Operation, func(o *office) error {
+		done, err := o.RevokeKey(ctx, c.Kid)
+		if err != nil {
+			return err
+		}
+		result := struct {
+			Kid      string  `json:"kid"`
+			Accepted float64 `json:"accepted_for_seconds"`
+		}{done.Kid, done.AcceptedFor.Seconds()}
+		return c.print(p.stdout, result, func(w io.Writer) error {
+			_, err := fmt.Fprintf(w, "%s is revoked: its tokens are void. Verifiers that cached the key set accept them for up to %s more; clients refresh and go on.\n",
+				done.Kid, done.AcceptedFor)
+			return err
+		})
+	})
+}
+
+type keysRecoverCmd struct {
+	Operation
+}
+
+func (c *keysRecoverCmd) Run(ctx context.Context, p *process) error {
+	return p.withOffice(ctx, c.Operation, func(o *office) error {
+		// A store that was lost has no ring either, but one was seen.
+		has, err := o.hasKeys(ctx)
+		if err != nil {
+			return err
+		}
+		if mark, err := c.Place.seen().Read(); err != nil || !has && mark.Version == 0 {
+			return errors.Join(err, errNoKeys)
+		}
+		if err := o.openKeys(ctx, p, c.Place, keys.RotatorConfig{Schedule: keys.DefaultSchedule()}); err != nil {
+			return err
+		}
+		version, err := o.RecoverKeys(ctx)
+		if err != nil {
+			return err
+		}
+		result := struct {
+			Version int64 `json:"version"`
+		}{int64(version)}
+		return c.print(p.stdout, result, func(w io.Writer) error {
+			_, err := fmt.Fprintf(w, "The key ring goes on as version %d with new keys. Keys that were made after the backup are unknown: their tokens are refused, and clients refresh or sign in again.\n", version)
+			return err
+		})
+	})
+}

@@ -1,0 +1,40 @@
+// Command hallmark is the token server and everything an operator does to it.
+//
+//	hallmark serve                    the server; serve --demo to try it out
+//	hallmark user add|list|passwd|disable|enable
+//	hallmark client add|list
+//	hallmark keys list|rotate|revoke|recover
+//	hallmark token                    get a token as a client would
+//	hallmark verify TOKEN             verify one offline, check by check
+//	hallmark conformance              examine any issuer
+//	hallmark version
+//
+// The operator's commands work on the same store while the server runs. Tables
+// are for people; with --json a command prints one JSON document. Settings are
+// flags or environment variables: --ops-listen is HALLMARK_OPS_LISTEN.
+// Passwords and secrets come from a prompt, from standard input or from a
+// file, never from an argument, which every process of the machine could read.
+//
+// The exit code says how it ended; an error is one line on standard error:
+//
+//	0  done
+//	1  failed otherwise: a port in use, a server that does not answer
+//	2  wrong usage, or input that was refused
+//	3  no such user, client or key
+//	4  it exists already, or somebody else changed it
+//	5  the store or the keys are not available or not usable
+//	6  verification failed: of a token, or of an issuer's conformance
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv))
+}

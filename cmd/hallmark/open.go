@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/hallmark-auth/hallmark/keys"
+	"github.com/hallmark-auth/hallmark/server/operator"
+	"github.com/hallmark-auth/hallmark/server/password"
+	"github.com/hallmark-auth/hallmark/storage"
+	"github.com/hallmark-auth/hallmark/storage/sqlite"
+)
+
+// An office is where an operator works: the store, and what acts need beside it.
+type office struct {
+	operator.Operator
+	store *sqlite.Store
+	keys  *keys.Rotator // nil where no key-encryption key was asked for
+	pool  *password.Pool
+}
+
+// withOffice runs an act on the store. It makes one in a directory that is
+// there, so that users and clients can be added before the first start; a
+// mistyped directory is an error.
+func (p *process) withOffice(ctx context.Context, op Operation, act func(*office) error) error {
+	path, err := op.storePath()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) {
+		return fail(exitUnusable, "there is no directory %s: name the right one with --data or --store, or make it for a new store", filepath.Dir(path))
+	}
+	o, err := p.openStore(ctx, path, 0, p.logger(op.Logging))
+	if err != nil {
+		return err
+	}
+	return errors.Join(act(o), o.store.Close())
+}
+
+var errNoKeys = fail(exitUnusable, "the store has no signing keys yet: start the server once, which makes them")
+
+// withKeys is withOffice for acts on the signing keys, which must be there.
+func (p *process) withKeys(ctx context.Context, op Operation, act func(*office) error) error {
+	return p.withOffice(ctx, op, func(o *office) error {
+		switch has, err := o.hasKeys(ctx); {
+		case err != nil:
+			return err
+		case !has:
+			return errNoKeys
+		}
+		if err := o.openKeys(ctx, p, op.Place, keys.RotatorConfig{Schedule: keys.DefaultSchedule()}); err != nil {
+			return err
+		}
+		return act(o)
+	})
+}
+
+// openStore opens the store, and makes it if there is none.
+func (p *process) openStore(ctx context.Context, path string, workers int, log *slog.Logger) (*office, error) {
+	store, err := sqlite.Open(ctx, path, log)
+	if err != nil {
+		return nil, fail(exitUnusable, "%w", err)
+	}
+	pool := password.New(password.Config{Workers: workers}) // Config.check has looked at it
+	return &office{
+		Operator: operator.Operator{Users: store, Clients: store, Passwords: pool, Log: log, By: "command line", Now: time.Now},
+		store:    store, pool: pool,
+	}, nil
+}
+
+// hasKeys reports whether there is a key ring in the store.
+func (o *office) hasKeys(ctx context.Context) (bool, error) {
+	_, _, err := o.store.LoadRing(ctx)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return false, fmt.Errorf("load the key ring: %w", err)
+	}
+	return err == nil, nil
+}
+
+// openKeys finds the key-encryption keys for the ring in the store. It makes
+// one where there is none to open: never over a ring.
+func (o *office) openKeys(ctx context.Context, p *process, place Place, cfg keys.RotatorConfig) error {
+	hasRing, err := o.hasKeys(ctx)
+	if err != nil {
+		return err
+	}
+	keks, err := p.keyEncryptionKeys(ctx, place, hasRing)
+	if err != nil {
+		return fail(exitUnusable, "%w", err)
+	}
+	if cfg.Sealer, err = keys.NewSealer(keks...); err != nil {
+		return fail(exitUnusable, "%w", err)
+	}
+	cfg.Store, cfg.ServiceTime = o.store, o.store.ServiceTime
+	cfg.Seen = place.seen()
+	o.keys = keys.NewRotator(cfg)
+	o.Keys = o.keys
+	return nil
+}
+
+// keyEncryptionKeys reads them from everywhere they are said to be, in the
+// documented order, or else from the default file.
+func (p *process) keyEncryptionKeys(ctx context.Context, place Place, hasRing bool) ([][]byte, error) {
+	var keks [][]byte
+	for _, text := range strings.Fields(p.getenv("HALLMARK_KEK")) {
+		kek, err := keys.ParseKEK(text)
+		if err != nil {
+			return nil, fmt.Errorf("HALLMARK_KEK: %w", err)
+		}
+		keks = append(keks, kek)
+	}
+	for _, path := range place.KEKFile {
+		kek, err := keys.ReadKEKFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("--kek-file: %w", err)
+		}
+		keks = append(keks, kek)
+	}
+	if place.KEKCommand != "" {
+		kek, err := keys.RunKEKCommand(ctx, place.KEKCommand)
+		if err != nil {
+			return nil, fmt.Errorf("--kek-command: %w", err)
+		}
+		keks = append(keks, kek)
+	}
+	if len(keks) > 0 {
+		return keks, nil
+	}
+	kek, err := defaultKEK(place.kekPath(), hasRing)
+	return [][]byte{kek}, err
+}
+
+func defaultKEK(path string, hasRing bool) ([]byte, error) {
+	kek, err := keys.ReadKEKFile(path)
+	switch {
+	case !errors.Is(err, fs.ErrNotExist):
+		return kek, err
+	case hasRing:
+		return nil, fmt.Errorf("the signing keys in the store are sealed and %s, their key-encryption key, is missing: put it back, or say where it is with --kek-file, HALLMARK_KEK or --kek-command", path)
+	}
+	if kek, err = keys.CreateKEKFile(path); errors.Is(err, fs.ErrExist) { // another process was faster
+		return keys.ReadKEKFile(path)
+	}
+	return kek, err
+}

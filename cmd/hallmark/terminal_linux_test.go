@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/term"
+)
+
+// openTerminal returns the two ends of a pseudo-terminal: what a person has
+// before them, and what a program has.
+func openTerminal(t *testing.T) (person, program *os.File) {
+	t.Helper()
+	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip("no pseudo-terminals here:", err)
+	}
+	t.Cleanup(func() { person.Close() })
+	var unlock, number int32
+	for request, arg := range map[uintptr]*int32{syscall.TIOCSPTLCK: &unlock, syscall.TIOCGPTN: &number} {
+		if _, _, e := syscall.Syscall(syscall.SYS_IOCTL, person.Fd(), request, uintptr(unsafe.Pointer(arg))); e != 0 {
+			t.Skip("no pseudo-terminals here:", e)
+		}
+	}
+	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip("no pseudo-terminals here:", err)
+	}
+	t.Cleanup(func() { program.Close() })
+	return person, program
+}
+
+// echoes reports whether the terminal shows what is typed.
+func echoes(t *testing.T, tty *os.File) bool {
+	t.Helper()
+	var state syscall.Termios
+	if _, _, e := syscall.Syscall(syscall.SYS_IOCTL, tty.Fd(), syscall.TCGETS, uintptr(unsafe.Pointer(&state))); e != 0 {
+		t.Fatal(e)
+	}
+	return state.Lflag&syscall.ECHO != 0
+}
+
+// typeLines types lines, each when the program has asked for it.
+func typeLines(t *testing.T, person, tty *os.File, asked *lockedBuffer, lines ...string) {
+	for i, line := range lines {
+		await(t, "asks", func() bool { return strings.Count(asked.String(), ": ") > i && !echoes(t, tty) })
+		fmt.Fprint(person, line)
+	}
+}
+
+// On a terminal a new password is asked for twice and an old one once, without
+// echo, and the echo is back after that.
+func TestPrompt(t *testing.T) {
+	for name, tt := range map[string]struct {
+		isNew bool
+		lines []string
+		want  string
+		part  string // of the error
+	}{
+		"once":      {false, []string{"a password\n"}, "a password", ""},
+		"twice":     {true, []string{"a password\n", "a password\n"}, "a password", ""},
+		"differing": {true, []string{"a password\n", "b password\n"}, "", "differ"},
+		"nothing":   {false, []string{"\n"}, "", "nothing was typed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			person, tty := openTerminal(t)
+			var asked lockedBuffer
+			p := &process{stdin: tty, stderr: &asked, stdout: &bytes.Buffer{}}
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				typeLines(t, person, tty, &asked, tt.lines...)
+			}()
+			got, err := p.readPassword(t.Context(), "Password", tt.isNew)
+			<-done
+			if got.Reveal() != tt.want || (err == nil) != (tt.part == "") || err != nil && !strings.Contains(err.Error(), tt.part) {
+				t.Errorf("read %q, %v", got.Reveal(), err)
+			}
+			if strings.Contains(asked.String(), "password\n") || !strings.HasPrefix(asked.String(), "Password: ") {
+				t.Errorf("shown %q", asked.String())
+			}
+			if !echoes(t, tty) {
+				t.Error("the terminal was left without echo")
+			}
+		})
+	}
+}
+
+// Who gives up at the prompt gets the echo back.
+func TestPromptInterrupted(t *testing.T) {
+	_, tty := openTerminal(t)
+	if !term.IsTerminal(int(tty.Fd())) {
+		t.Skip("no terminal")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var asked lockedBuffer
+	p := &process{stdin: tty, stderr: &asked, stdout: &bytes.Buffer{}}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := p.readPassword(ctx, "Password", false)
+		ended <- err
+	}()
+	await(t, "asks", func() bool { return asked.String() != "" && !echoes(t, tty) })
+	cancel()
+	if err := <-ended; err == nil || exitCode(err) != exitFailure || !strings.Contains(explain(err), "interrupted") {
+		t.Errorf("ended with %v", err)
+	}
+	if !echoes(t, tty) {
+		t.Error("the terminal was left without echo")
+	}
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/hallmark-auth/hallmark/server/operator"
+	"github.com/hallmark-auth/hallmark/storage"
+)
+
+type userAddCmd struct {
+	Operation
+
+	Name        string            `arg:"" help:"User name, as typed at sign-in."`
+	NoPassword  bool              `help:"Set no password: nobody signs in as this user until user passwd."`
+	Disabled    bool              `help:"Add the user disabled."`
+	Role        []string          `sep:"none" placeholder:"ROLE" help:"A role (RFC 9068 §2.2.3.1). Repeatable, like the others."`
+	Group       []string          `sep:"none" placeholder:"GROUP" help:"A group the user belongs to."`
+	Entitlement []string          `sep:"none" placeholder:"NAME" help:"An entitlement."`
+	Claim       map[string]string `mapsep:"none" placeholder:"NAME=TEXT" help:"A free claim with a string as its value."`
+	ClaimJSON   map[string]string `name:"claim-json" mapsep:"none" placeholder:"NAME=JSON" help:"A free claim with any JSON value."`
+	ForeignID   string            `name:"foreign-id" placeholder:"ID" help:"The user's id in the system they come from."`
+}
+
+func (c *userAddCmd) Run(ctx context.Context, p *process) error {
+	extra, err := c.extra()
+	if err != nil {
+		return err
+	}
+	return p.withOffice(ctx, c.Operation, func(o *office) error {
+		n := operator.NewUser{
+			Name: c.Name, ForeignID: c.ForeignID, Disabled: c.Disabled,
+			Claims: storage.UserClaims{Roles: c.Role, Groups: c.Group, Entitlements: c.Entitlement, Extra: extra},
+		}
+		if !c.NoPassword {
+			if n.Password, err = p.readPassword(ctx, "Password for "+c.Name, true); err != nil {
+				return err
+			}
+		}
+		user, err := o.AddUser(ctx, n)
+		if err != nil {
+			return err
+		}
+		return c.print(p.stdout, viewUser(user), func(w io.Writer) error {
+			_, err := fmt.Fprintf(w, "added %s, sub %s\n", user.Name, user.ID)
+			return err
+		})
+	})
+}
+
+func (c *userAddCmd) extra() (map[string]any, error) {
+	extra := map[string]any{}
+	for name, text := range c.Claim {
+		extra[name] = text
+	}
+	for name, text := range c.ClaimJSON {
+		var value any
+		if err := json.Unmarshal([]byte(text), &value); err != nil {
+			return nil, usage("--claim-json %s: the value is not JSON; put it in single quotes, or use --claim for a string", name)
+		}
+		if _, twice := extra[name]; twice {
+			return nil, usage("--claim-json %s: the claim has a value from --claim already", name)
+		}
+		extra[name] = value
+	}
+	if len(extra) == 0 {
+		return nil, nil
+	}
+	return extra, nil
+}
+
+type userListCmd struct {
+	Operation
+}
+
+func (c *userListCmd) Run(ctx context.Context, p *process) error {
+	return p.withOffice(ctx, c.Operation, func(o *office) error {
+		users := []userView{}
+		err := o.ListUsers(ctx, func(u storage.User) error {
+			users = append(users, viewUser(u))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return c.print(p.stdout, users, func(w io.Writer) error {
+			var rows [][]string
+			for _, u := range users {
+				rows = append(rows, []string{u.Name, u.ID, u.state(), u.CreatedAt, words(u.Roles), words(u.Groups)})
+			}
+			return printTable(w, []string{"USERNAME", "SUB", "STATE", "CREATED", "ROLES", "GROUPS"}, rows)
+		})
+	})
+}
+
+// A userView is a user as programs get it: without the hash.
+type userView struct {
+	ID        string `json:"sub"`
+	Name      string `json:"username"`
+	Disabled  bool   `json:"disabled"`
+	Password  bool   `json:"has_password"`
+	ForeignID string `json:"foreign_id,omitempty"`
+	CreatedAt string `json:"created_at"`
+
+	storage.UserClaims
+}
+
+func viewUser(u storage.User) userView {
+	return userView{
+		ID: u.ID.String(), Name: u.Name, Disabled: u.Disabled, Password: u.PasswordHash != "",
+		ForeignID: u.ForeignID, CreatedAt: stamp(u.CreatedAt), UserClaims: u.Claims,
+	}
+}
+
+func (u userView) state() string {
+	switch {
+	case u.Disabled:
+		return "disabled"
+	case !u.Password:
+		return "no password"
+	}
+	return "enabled"
+}
+
+// OneUser is what acts on one user take.
+type OneUser struct {
+	Operation
+
+	Name string `arg:"" help:"User name."`
+}
+
+type userPasswdCmd struct{ OneUser }
+
+func (c *userPasswdCmd) Run(ctx context.Context, p *process) error {
+	return p.withOffice(ctx, c.Operation, func(o *office) error {
+		if _, err := o.User(ctx, c.Name); err != nil { // before asking
+			return err
+		}
+		pw, err := p.readPassword(ctx, "New password for "+c.Name, true)
+		if err != nil {
+			return err
+		}
+		ended, err := o.SetPassword(ctx, c.Name, pw)
+		if err != nil {
+			return err
+		}
+		return p.changed(c.Output, c.Name, "password set", ended)
+	})
+}
+
+type userDisableCmd struct{ OneUser }
+
+func (c *userDisableCmd) Run(ctx context.Context, p *process) error { return c.set(ctx, p, true) }
+
+type userEnableCmd struct{ OneUser }
+
+func (c *userEnableCmd) Run(ctx context.Context, p *process) error { return c.set(ctx, p, false) }
+
+func (c *OneUser) set(ctx context.Context, p *process, disabled bool) error {
+	return p.withOffice(ctx, c.Operation, func(o *office) error {
+		ended, err := o.SetDisabled(ctx, c.Name, disabled)
+		if err != nil {
+			return err
+		}
+		if disabled {
+			return p.changed(c.Output, c.Name, "disabled", ended)
+		}
+		return p.changed(c.Output, c.Name, "enabled", ended)
+	})
+}
+
+// changed says what became of a user and their sessions.
+func (p *process) changed(out Output, name, what string, ended int) error {
+	result := struct {
+		Name  string `json:"username"`
+		Done  string `json:"done"`
+		Ended int    `json:"sessions_ended"`
+	}{name, what, ended}
+	return out.print(p.stdout, result, func(w io.Writer) error {
+		text := fmt.Sprintf("%s: %s", name, what)
+		switch {
+		case ended == 1:
+			text += "; 1 session ended"
+		case ended > 1 || !strings.HasPrefix(what, "enabled"):
+			text += fmt.Sprintf("; %d sessions ended", ended)
+		}
+		if ended > 0 {
+			text += "; access tokens that are out stay good until they expire"
+		}
+		_, err := fmt.Fprintln(w, text)
+		return err
+	})
+}

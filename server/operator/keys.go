@@ -1,0 +1,148 @@
+package operator
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/hallmark-auth/hallmark/keys"
+	"github.com/hallmark-auth/hallmark/storage"
+)
+
+// Keys turns the signing keys over; *keys.Rotator does.
+type Keys interface {
+	View(ctx context.Context) (keys.Ring, keys.Instant, error)
+	Edit(ctx context.Context, change func(keys.Ring, keys.Instant) (keys.Ring, error)) (keys.Ring, error)
+	Recover(ctx context.Context) (keys.Ring, error)
+}
+
+// A KeyState is a signing key and where it is in its life.
+type KeyState struct {
+	keys.Key
+	State keys.State
+}
+
+// ListKeys returns all keys and the records of revoked ones, line by line, the
+// default line first, in the order in which they sign.
+func (o *Operator) ListKeys(ctx context.Context) ([]KeyState, error) {
+	ring, now, err := o.Keys.View(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list keys: %w", err)
+	}
+	var out []KeyState
+	for _, k := range ring.Keys() {
+		out = append(out, KeyState{k, ring.State(k, now)})
+	}
+	return out, nil
+}
+
+// A Rotation says which key of a line takes over, and from when.
+type Rotation struct {
+	Algorithm keys.Algorithm
+	Previous  string    // kid of the key that signed when it was asked for; empty if none did
+	Next      string    // kid of the key that takes over
+	SignsFrom time.Time // when
+	// Unannounced is how much shorter than the schedule wants the next key was
+	// published when it takes over: until its caches are that much older, a
+	// verifier may not know it. 0 unless it signs at once.
+	Unannounced time.Duration
+}
+
+// RotateKeys brings the next rotation of an algorithm's line forward, or of
+// all lines if alg is empty. Announced, each waiting key signs as soon as
+// every verifier can know it, which is usually now; at once, it signs now
+// whoever knows it.
+func (o *Operator) RotateKeys(ctx context.Context, alg keys.Algorithm, atOnce bool) ([]Rotation, error) {
+	var done []Rotation
+	_, err := o.Keys.Edit(ctx, func(ring keys.Ring, now keys.Instant) (_ keys.Ring, err error) {
+		lines := []keys.Algorithm{alg}
+		if alg == "" {
+			lines = ring.Schedule().Algorithms
+		}
+		done = nil // a change may be asked for more than once
+		for _, line := range lines {
+			before := ring
+			if ring, err = ring.Rotate(line, now, atOnce); err != nil {
+				return ring, err
+			}
+			r := rotation(line, before, ring, now)
+			if !atOnce { // it waits as long as it must
+				r.Unannounced = 0
+			}
+			done = append(done, r)
+		}
+		return ring, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("rotate keys: %w", err)
+	}
+	for _, r := range done {
+		o.record(ctx, "keys.rotate", slog.String("alg", string(r.Algorithm)), slog.String("kid", r.Next),
+			slog.Time("signs_from", r.SignsFrom), slog.Bool("at_once", atOnce))
+	}
+	return done, nil
+}
+
+// rotation tells from the rings before and after what became of a line.
+func rotation(line keys.Algorithm, before, after keys.Ring, now keys.Instant) Rotation {
+	r := Rotation{Algorithm: line}
+	for _, k := range before.Keys() {
+		switch state := before.State(k, now); {
+		case k.Algorithm != line:
+		case state == keys.Signing:
+			r.Previous = k.ID
+		case state == keys.Waiting && r.Next == "":
+			r.Next = k.ID
+			r.Unannounced = unannounced(k, now)
+		}
+	}
+	for _, k := range after.Keys() {
+		if k.ID == r.Next {
+			r.SignsFrom = k.SignsFrom
+		}
+	}
+	return r
+}
+
+func unannounced(k keys.Key, now keys.Instant) time.Duration {
+	if k.ReadyAt == 0 {
+		return 0
+	}
+	return max(0, k.ReadyAt.Sub(now.Service))
+}
+
+// A Revocation says what revoking a key came to.
+type Revocation struct {
+	Kid string
+	// AcceptedFor is how long a verifier that honours the key set's max-age may
+	// still accept tokens of the key: the poll of the other replicas, then its cache.
+	AcceptedFor time.Duration
+}
+
+// RevokeKey takes a key out of the key set at once and for good: the tokens it
+// signed are void, and if it signs, the waiting key takes over. ErrNotFound if
+// there is no such key; revoking it again does nothing.
+func (o *Operator) RevokeKey(ctx context.Context, kid string) (Revocation, error) {
+	ring, err := o.Keys.Edit(ctx, func(ring keys.Ring, now keys.Instant) (keys.Ring, error) {
+		return ring.Revoke(kid, now, keys.GenerateKey)
+	})
+	if err != nil {
+		return Revocation{}, fmt.Errorf("revoke key: %w", err)
+	}
+	o.record(ctx, "keys.revoke", slog.String("kid", kid))
+	s := ring.Schedule()
+	return Revocation{kid, s.Poll + s.MaxAge}, nil
+}
+
+// RecoverKeys goes on after the store was set back to an older state: no key
+// in it signs again, the public halves stay until their tokens have expired,
+// and fresh keys sign at once. It returns the new version of the ring.
+func (o *Operator) RecoverKeys(ctx context.Context) (storage.Version, error) {
+	ring, err := o.Keys.Recover(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("recover keys: %w", err)
+	}
+	o.record(ctx, "keys.recover", slog.Int64("version", int64(ring.Version())))
+	return ring.Version(), nil
+}

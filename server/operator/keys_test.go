@@ -1,0 +1,215 @@
+package operator_test
+
+import (
+	"bytes"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hallmark-auth/hallmark/keys"
+	"github.com/hallmark-auth/hallmark/server/operator"
+	"github.com/hallmark-auth/hallmark/storage"
+	"github.com/hallmark-auth/hallmark/storage/sqlite"
+)
+
+// newKeys is a rotator as an operator's process has it: neither started nor run.
+func newKeys(t *testing.T, store *sqlite.Store) *keys.Rotator {
+	t.Helper()
+	sealer, err := keys.NewSealer([]byte("a test's key-encryption key: 32!"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys.NewRotator(keys.RotatorConfig{
+		Store: store, Sealer: sealer, Seen: keys.NewSeen(filepath.Join(t.TempDir(), "seen")),
+		Schedule: keys.DefaultSchedule(), ServiceTime: store.ServiceTime,
+		Now: ticking(),
+	})
+}
+
+// ticking is a clock on which each reading is a second after the last.
+func ticking() func() time.Time {
+	now := start
+	return func() time.Time {
+		now = now.Add(time.Second)
+		return now
+	}
+}
+
+// seed makes the ring, as the first start of a server does.
+func (d *desk) seed(t *testing.T) {
+	t.Helper()
+	if err := d.Keys.(*keys.Rotator).Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// line returns the kids of one algorithm by state.
+func line(list []operator.KeyState, alg keys.Algorithm, state keys.State) (kids []string) {
+	for _, k := range list {
+		if k.Algorithm == alg && k.State == state {
+			kids = append(kids, k.ID)
+		}
+	}
+	return kids
+}
+
+func (d *desk) list(t *testing.T) []operator.KeyState {
+	t.Helper()
+	list, err := d.ListKeys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func TestListKeys(t *testing.T) {
+	d := newDesk(t)
+	if _, err := d.ListKeys(t.Context()); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("no ring yet: %v", err)
+	}
+	d.seed(t)
+	list := d.list(t)
+	for _, alg := range []keys.Algorithm{keys.ES256, keys.RS256} {
+		if len(line(list, alg, keys.Signing)) != 1 || len(line(list, alg, keys.Waiting)) != 1 {
+			t.Errorf("%s: %v, want one that signs and one that waits", alg, list)
+		}
+	}
+	if len(list) != 4 || list[0].Algorithm != keys.ES256 || list[0].State != keys.Signing {
+		t.Errorf("listed %v, the default line's signer first", list)
+	}
+	d.silent(t)
+}
+
+func TestRotateKeys(t *testing.T) {
+	d := newDesk(t)
+	d.seed(t)
+	before := d.list(t)
+
+	// The waiting keys were published just now: announced, they wait on.
+	done, err := d.RotateKeys(t.Context(), "", false)
+	if err != nil || len(done) != 2 {
+		t.Fatalf("rotate: %v, %v", done, err)
+	}
+	if got := d.log.String(); strings.Count(got, "act=keys.rotate") != 2 {
+		t.Errorf("records %q, want one for each line", got)
+	}
+	d.log.Reset()
+	for _, r := range done {
+		if r.Previous != line(before, r.Algorithm, keys.Signing)[0] || r.Next != line(before, r.Algorithm, keys.Waiting)[0] {
+			t.Errorf("rotation %+v is not that of the signing and the waiting key", r)
+		}
+		wait := r.SignsFrom.Sub(start)
+		if wait < 24*time.Hour || wait > 26*time.Hour || r.Unannounced != 0 {
+			t.Errorf("rotation %+v: signs in %v, want publish-ahead", r, wait)
+		}
+	}
+	if list := d.list(t); line(list, keys.ES256, keys.Signing)[0] != done[0].Previous {
+		t.Error("an announced rotation took effect at once")
+	}
+
+	// At once, one line: the waiting key signs, and another one waits.
+	done, err = d.RotateKeys(t.Context(), keys.RS256, true)
+	if err != nil || len(done) != 1 || done[0].Algorithm != keys.RS256 {
+		t.Fatalf("rotate RS256 at once: %v, %v", done, err)
+	}
+	d.recorded(t, "act=keys.rotate", "alg=RS256", "kid="+done[0].Next, "at_once=true")
+	if u := done[0].Unannounced; u < 24*time.Hour || u > 25*time.Hour {
+		t.Errorf("unannounced for %v, want nearly publish-ahead", u)
+	}
+	list := d.list(t)
+	if !slices.Equal(line(list, keys.RS256, keys.Signing), []string{done[0].Next}) ||
+		!slices.Equal(line(list, keys.RS256, keys.Retired), []string{done[0].Previous}) || len(line(list, keys.RS256, keys.Waiting)) != 1 {
+		t.Errorf("after the rotation: %v", list)
+	}
+	if !slices.Equal(line(list, keys.ES256, keys.Signing), line(before, keys.ES256, keys.Signing)) {
+		t.Error("the other line was rotated too")
+	}
+
+	if _, err := d.RotateKeys(t.Context(), "PS256", false); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("a line that is not there: %v", err)
+	}
+	d.silent(t)
+}
+
+func TestRevokeKey(t *testing.T) {
+	d := newDesk(t)
+	d.seed(t)
+	before := d.list(t)
+	kid, next := line(before, keys.ES256, keys.Signing)[0], line(before, keys.ES256, keys.Waiting)[0]
+
+	done, err := d.RevokeKey(t.Context(), kid)
+	if err != nil || done.Kid != kid || done.AcceptedFor != 5*time.Minute+5*time.Second {
+		t.Fatalf("revoke: %+v, %v", done, err)
+	}
+	d.recorded(t, "act=keys.revoke", "kid="+kid)
+	list := d.list(t)
+	if !slices.Equal(line(list, keys.ES256, keys.Revoked), []string{kid}) || !slices.Equal(line(list, keys.ES256, keys.Signing), []string{next}) {
+		t.Errorf("after revoking %s, with %s waiting: %v", kid, next, list)
+	}
+	if _, err := d.RevokeKey(t.Context(), kid); err != nil {
+		t.Errorf("revoked again: %v", err)
+	}
+	d.log.Reset()
+	if _, err := d.RevokeKey(t.Context(), "unknown"); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("unknown kid: %v", err)
+	}
+	d.silent(t)
+}
+
+func TestRecoverKeys(t *testing.T) {
+	d := newDesk(t)
+	d.seed(t)
+	before := d.list(t)
+	version, err := d.RecoverKeys(t.Context())
+	if err != nil || version < 2 {
+		t.Fatalf("recover: version %d, %v", version, err)
+	}
+	d.recorded(t, "act=keys.recover")
+	list := d.list(t)
+	for _, k := range before {
+		i := slices.IndexFunc(list, func(l operator.KeyState) bool { return l.ID == k.ID })
+		if i < 0 || list[i].State != keys.Retired || list[i].HasPrivate() {
+			t.Errorf("%v was not retired", k.Key)
+		}
+	}
+	if len(line(list, keys.ES256, keys.Signing)) != 1 || len(line(list, keys.RS256, keys.Signing)) != 1 {
+		t.Errorf("nobody signs: %v", list)
+	}
+}
+
+// A client may ask for the algorithms of the ring, and before there is one for
+// those that it will have.
+func TestAddClientForAlgorithm(t *testing.T) {
+	for _, seeded := range []bool{false, true} {
+		d := newDesk(t)
+		if seeded {
+			d.seed(t)
+		}
+		n := newApp("rsa", storage.AuthNone)
+		n.Algorithm = "RS256"
+		if _, _, err := d.AddClient(t.Context(), n); err != nil {
+			t.Errorf("seeded %v: %v", seeded, err)
+		}
+		n.Algorithm = "HS256"
+		if _, _, err := d.AddClient(t.Context(), n); !slices.Equal(problems(err), []string{"algorithm"}) {
+			t.Errorf("seeded %v, HS256: %v", seeded, err)
+		}
+	}
+}
+
+// No private half is in a record or in what an act returns for printing.
+func TestKeysDoNotPrint(t *testing.T) {
+	d := newDesk(t)
+	d.seed(t)
+	for _, k := range d.list(t) {
+		if text := k.String(); text != string(k.Algorithm)+" key "+k.ID {
+			t.Errorf("prints as %q", text)
+		}
+	}
+	if bytes.Contains(d.log.Bytes(), []byte("PRIVATE")) {
+		t.Error("the log has a private key")
+	}
+}
