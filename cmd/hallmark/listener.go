@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"syscall"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 // Limits on what a connection can cost.
@@ -17,6 +19,10 @@ const (
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 16 << 10
 	drainTimeout      = 10 * time.Second
+
+	// maxConnections are open at once; the next one waits until one is closed,
+	// by its client or by a timeout above.
+	maxConnections = 10_000
 )
 
 // A listener is an open socket and the HTTP server for it.
@@ -36,7 +42,7 @@ func listen(flag, address string, log *slog.Logger) (*listener, error) {
 	case err != nil:
 		return nil, usage("%s %s: %w; give host:port, such as 127.0.0.1:8080", flag, address, err)
 	}
-	return &listener{socket: socket, Server: &http.Server{
+	return &listener{socket: netutil.LimitListener(socket, maxConnections), Server: &http.Server{
 		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
