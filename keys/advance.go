@@ -1,0 +1,144 @@
+package keys
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hallmark-auth/hallmark/storage"
+)
+
+// Advance does what time does to a ring: it makes the keys that are missing,
+// puts back those that were not served for long enough, retires those whose
+// successor signs, drops private halves and removes what is gone. It never
+// removes a line. It reports whether there was anything to do; if not, or if
+// generate failed, the ring is returned as it was. The version stays.
+func (r Ring) Advance(now Instant, generate Generate) (next Ring, changed bool, err error) {
+	now = now.stamped()
+	next = r.clone()
+	for i := range next.keys {
+		next.keys[i].restore(now, next.schedule)
+	}
+	next.sort()
+	// Where nobody can sign, nobody has to be waited for.
+	exempt := !r.canSign()
+	for _, alg := range next.lines() {
+		if next, err = next.advanceLine(alg, now, exempt, generate); err != nil {
+			return r, false, err
+		}
+	}
+	next.keys = slices.DeleteFunc(next.keys, func(k Key) bool {
+		return k.private == nil && !k.GoneAt.IsZero() && !now.Wall.Before(k.GoneAt)
+	})
+	next.sort()
+	if next.same(r) {
+		return r, false, nil
+	}
+	return next, true, nil
+}
+
+// restore makes the timetable tell the truth about a key that was served for
+// less than planned, because nothing was in service for a while or a clock has
+// jumped: a waiting key signs later (law 1), a retired one stays longer (law 2).
+func (k *Key) restore(now Instant, s Schedule) {
+	switch {
+	case k.usable() && k.ReadyAt != 0:
+		k.ReadyAt, k.SignsFrom = postpone(k.ReadyAt, k.SignsFrom, now, s.PublishAhead, s.Skew)
+	case k.keptUntil != 0:
+		k.keptUntil, k.GoneAt = postpone(k.keptUntil, k.GoneAt, now, s.stay(), s.Skew)
+	}
+}
+
+// postpone moves the planned time of an event that may not come before the
+// counter's reading is due, if it lies too early. whole is how far off the
+// event is at first: after a store was set back, the counter runs from less
+// than it did, and no more than that is waited for again.
+func postpone(due storage.ServiceTime, planned time.Time, now Instant, whole, skew time.Duration) (storage.ServiceTime, time.Time) {
+	due = min(due, now.Service.Add(whole))
+	rest := due.Sub(now.Service)
+	if rest <= 0 {
+		return due, planned
+	}
+	earliest := now.Wall.Add(rest)
+	// The counter always lags behind the clocks by a little: no write for less than the skew before the time has come.
+	if !planned.After(now.Wall) || earliest.After(planned.Add(skew)) {
+		planned = later(planned, earliest)
+	}
+	return due, planned
+}
+
+// advanceLine advances one line of a clone.
+func (r Ring) advanceLine(alg Algorithm, now Instant, exempt bool, generate Generate) (Ring, error) {
+	l := r.line(alg)
+	s := l.signer(now)
+	switch {
+	case s == nil && l.oldest() != nil:
+		return r, nil // a line that was added later waits
+	case s == nil && exempt:
+		r, err := r.addExempt(alg, now, generate)
+		if err != nil {
+			return r, err
+		}
+		return r.advanceLine(alg, now, false, generate)
+	case s == nil:
+		return r.addAnnounced(alg, now, time.Time{}, generate)
+	}
+	if s.maySign(now) {
+		s.ReadyAt = 0 // it has begun; no counter that is set back undoes that
+	}
+	r.retire(l, s, now)
+	if l.next(s) == nil {
+		return r.addAnnounced(alg, now, s.SignsFrom.Add(r.schedule.RotateEvery), generate)
+	}
+	return r, nil
+}
+
+// retire fixes when the predecessors of a line's signer are gone, and drops
+// their private halves when no process can need them (law 4).
+func (r Ring) retire(l line, s *Key, now Instant) {
+	for _, k := range l {
+		if k.revoked() || compareKeys(*k, *s) >= 0 {
+			continue
+		}
+		k.retire(now, r.schedule)
+		if !now.Wall.Before(r.schedule.drop(l.successor(k).SignsFrom)) {
+			k.private = nil
+		}
+	}
+}
+
+// addAnnounced adds a key that waits until it was served for PublishAhead and
+// a planned time, if there is one, has come.
+func (r Ring) addAnnounced(alg Algorithm, now Instant, planned time.Time, generate Generate) (Ring, error) {
+	return r.add(alg, now, generate, func(k *Key) {
+		k.SignsFrom = later(planned, now.Wall.Add(r.schedule.PublishAhead))
+		k.ReadyAt = now.Service.Add(r.schedule.PublishAhead)
+	})
+}
+
+// addExempt adds a key that signs at once.
+func (r Ring) addExempt(alg Algorithm, now Instant, generate Generate) (Ring, error) {
+	return r.add(alg, now, generate, func(k *Key) { r.line(alg).promote(k, now.Wall) })
+}
+
+func (r Ring) add(alg Algorithm, now Instant, generate Generate, plan func(*Key)) (Ring, error) {
+	private, err := generate(alg)
+	if err != nil {
+		return r, err
+	}
+	k, err := newKey(alg, private)
+	if err != nil {
+		return r, err
+	}
+	if r.find(k.ID) >= 0 {
+		return r, fmt.Errorf("the generator made %s twice", k)
+	}
+	k.PublishedAt = now.Wall
+	for _, other := range r.line(alg) { // which it follows where SignsFrom is the same
+		k.PublishedAt = later(k.PublishedAt, other.PublishedAt.Add(time.Microsecond))
+	}
+	plan(&k)
+	r.keys = append(r.keys, k)
+	r.sort()
+	return r, nil
+}

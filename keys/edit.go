@@ -1,0 +1,51 @@
+package keys
+
+import (
+	"context"
+	"fmt"
+)
+
+// Edit changes the stored ring as an operator wants it: change gets the ring
+// as it is now, and the instant, and returns the next one. It may be called
+// more than once, with a newer ring each time. If it fails, nothing is stored.
+// Edit works in the serving process or in another one beside it, which needs
+// neither Start nor Run and finds out here if the store was set back
+// (ErrBehind). The ring is returned as it is stored; with an error about the
+// high-water mark, it is stored nonetheless.
+func (r *Rotator) Edit(ctx context.Context, change func(Ring, Instant) (Ring, error)) (Ring, error) {
+	return r.operate(ctx, task{change: change})
+}
+
+// Recover goes on from a store that was set back to an older state, or lost:
+// Ring.Recover on what is there, with what the high-water mark holds revoked,
+// stored above all versions seen. A ring that cannot be opened stays.
+func (r *Rotator) Recover(ctx context.Context) (Ring, error) {
+	return r.operate(ctx, task{recover: true})
+}
+
+// Reseal stores the ring again, sealed with the first key-encryption key.
+func (r *Rotator) Reseal(ctx context.Context) (Ring, error) {
+	return r.operate(ctx, task{rewrite: true})
+}
+
+func (r *Rotator) operate(ctx context.Context, t task) (Ring, error) {
+	ctx, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
+	return r.step(ctx, t)
+}
+
+// View returns the stored ring as it is, and the instant, and changes nothing.
+func (r *Rotator) View(ctx context.Context) (Ring, Instant, error) {
+	found, err := r.load(ctx)
+	if err != nil {
+		return Ring{}, Instant{}, err
+	}
+	if found.empty {
+		return Ring{}, Instant{}, errNoRing
+	}
+	service, err := r.cfg.ServiceTime(ctx)
+	if err != nil {
+		return Ring{}, Instant{}, fmt.Errorf("service time: %w", err)
+	}
+	return found.ring, Instant{Wall: r.cfg.Now(), Service: service}, nil
+}

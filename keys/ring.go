@@ -1,0 +1,182 @@
+package keys
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hallmark-auth/hallmark/storage"
+)
+
+// An Instant is when a decision is made: by the deciding process's clock and
+// by the store's counter. The counter is read at or before the clock, so a
+// stale reading makes keys wait longer, never less.
+type Instant struct {
+	Wall    time.Time
+	Service storage.ServiceTime
+}
+
+// stamped is the instant at the resolution of a ring's times.
+func (i Instant) stamped() Instant {
+	i.Wall = i.Wall.Round(0).UTC().Truncate(time.Microsecond)
+	return i
+}
+
+// A Ring is all keys and their schedule: an immutable value that answers who
+// signs and who verifies. Its methods read no clock and change nothing.
+type Ring struct {
+	version  storage.Version
+	schedule Schedule
+	keys     []Key // by line, then in the order in which they sign
+}
+
+// NewRing returns a ring without keys. A schedule that is unsafe is refused.
+func NewRing(s Schedule) (Ring, error) {
+	if err := s.Check(); err != nil {
+		return Ring{}, fmt.Errorf("key schedule: %w", err)
+	}
+	return Ring{schedule: s.clone()}, nil
+}
+
+// Version numbers the states of the ring; 0 before it was first stored.
+func (r Ring) Version() storage.Version { return r.version }
+
+// Schedule returns the schedule that the keys follow.
+func (r Ring) Schedule() Schedule { return r.schedule.clone() }
+
+// Keys returns every key and the records of revoked ones, line by line, the
+// default line first, and within a line in the order in which they sign.
+func (r Ring) Keys() []Key { return slices.Clone(r.keys) }
+
+// Published returns the keys that belong in the key set, neither revoked nor
+// gone, of a ring that was just advanced or adopted. It is asked again when the
+// ring changes, not when time passes: only Advance knows whether a key may go.
+func (r Ring) Published(now time.Time) []Key {
+	var out []Key
+	for _, k := range r.keys {
+		if !k.revoked() && (k.GoneAt.IsZero() || now.Before(k.GoneAt)) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// Signer returns the key that signs for clients of an algorithm (law 3): the
+// signer of its line, or that of the default line if the algorithm is unknown
+// or its line does not sign yet. It reports false only for a ring that was
+// never advanced.
+func (r Ring) Signer(alg Algorithm, now Instant) (Key, bool) {
+	if k := r.line(alg).signer(now); k != nil {
+		return *k, true
+	}
+	lines := r.lines()
+	for _, a := range lines {
+		if k := r.line(a).signer(now); k != nil {
+			return *k, true
+		}
+	}
+	for _, a := range lines {
+		if k := r.line(a).oldest(); k != nil {
+			return *k, true
+		}
+	}
+	return Key{}, false
+}
+
+// State returns where a key of the ring is in its life.
+func (r Ring) State(k Key, now Instant) State {
+	s := r.line(k.Algorithm).signer(now)
+	switch {
+	case k.revoked():
+		return Revoked
+	case s != nil && s.ID == k.ID:
+		return Signing
+	case !k.GoneAt.IsZero() || !k.usable() || s != nil && compareKeys(k, *s) < 0:
+		return Retired
+	}
+	return Waiting
+}
+
+// String shows nothing of the keys.
+func (r Ring) String() string {
+	return fmt.Sprintf("key ring version %d, %d keys", r.version, len(r.keys))
+}
+
+// lines names every line that is kept up, the default first: those of the
+// schedule, and those that were taken from it while they had keys.
+func (r Ring) lines() []Algorithm {
+	out := slices.Clone(r.schedule.Algorithms)
+	for _, k := range r.keys {
+		if k.usable() && !slices.Contains(out, k.Algorithm) {
+			out = append(out, k.Algorithm)
+		}
+	}
+	return out
+}
+
+// line returns the keys of one algorithm. They are the ring's own: whoever
+// changes them must hold a clone.
+func (r Ring) line(alg Algorithm) line {
+	var l line
+	for i := range r.keys {
+		if r.keys[i].Algorithm == alg {
+			l = append(l, &r.keys[i])
+		}
+	}
+	return l
+}
+
+// canSign reports whether there is a private half at all.
+func (r Ring) canSign() bool { return slices.ContainsFunc(r.keys, Key.usable) }
+
+// revokedKids returns the kids that must never return.
+func (r Ring) revokedKids() (kids []string) {
+	for _, k := range r.keys {
+		if k.revoked() {
+			kids = append(kids, k.ID)
+		}
+	}
+	return kids
+}
+
+func (r Ring) find(kid string) int {
+	return slices.IndexFunc(r.keys, func(k Key) bool { return k.ID == kid })
+}
+
+func (r Ring) clone() Ring {
+	r.keys = slices.Clone(r.keys)
+	return r
+}
+
+func (r Ring) at(v storage.Version) Ring {
+	r.version = v
+	return r
+}
+
+// same reports whether two rings differ in their version at most.
+func (r Ring) same(s Ring) bool {
+	return r.schedule.same(s.schedule) && slices.EqualFunc(r.keys, s.keys, func(a, b Key) bool {
+		return a.ID == b.ID && a.Algorithm == b.Algorithm && a.ReadyAt == b.ReadyAt && a.keptUntil == b.keptUntil && (a.private == nil) == (b.private == nil) &&
+			a.PublishedAt.Equal(b.PublishedAt) && a.SignsFrom.Equal(b.SignsFrom) &&
+			a.GoneAt.Equal(b.GoneAt) && a.RevokedAt.Equal(b.RevokedAt)
+	})
+}
+
+// sort puts the keys of a clone into their order.
+func (r Ring) sort() {
+	rank := func(a Algorithm) int {
+		if i := slices.Index(r.schedule.Algorithms, a); i >= 0 {
+			return i
+		}
+		return len(r.schedule.Algorithms)
+	}
+	slices.SortStableFunc(r.keys, func(a, b Key) int {
+		return cmp.Or(cmp.Compare(rank(a.Algorithm), rank(b.Algorithm)), cmp.Compare(a.Algorithm, b.Algorithm), compareKeys(a, b))
+	})
+}
+
+// compareKeys orders the keys of a line as they sign.
+func compareKeys(a, b Key) int {
+	return cmp.Or(a.SignsFrom.Compare(b.SignsFrom), a.PublishedAt.Compare(b.PublishedAt), cmp.Compare(a.ID, b.ID))
+}

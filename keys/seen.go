@@ -1,0 +1,125 @@
+package keys
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/hallmark-auth/hallmark/storage"
+)
+
+// Seen is a file beside the key-encryption key that holds what a store which
+// was set back to an older state makes the ring forget. Any number of
+// processes of one machine share it; nothing in it is secret. A nil *Seen
+// remembers nothing.
+type Seen struct{ path string }
+
+// A Mark is the content of the file.
+type Mark struct {
+	Version storage.Version `json:"version"`           // the highest seen
+	Revoked []string        `json:"revoked,omitempty"` // kids, in the order in which they were seen
+}
+
+const (
+	maxMarkBytes   = 1 << 20
+	maxMarkRevoked = 10_000 // the oldest are forgotten
+)
+
+// NewSeen names the file. It is made when there is something to remember.
+func NewSeen(path string) *Seen { return &Seen{path: path} }
+
+// String returns the path.
+func (s *Seen) String() string {
+	if s == nil {
+		return "no file"
+	}
+	return s.path
+}
+
+// Read returns the mark, empty where there is no file.
+func (s *Seen) Read() (Mark, error) {
+	if s == nil {
+		return Mark{}, nil
+	}
+	f, err := os.Open(s.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Mark{}, nil
+	}
+	if err != nil {
+		return Mark{}, fmt.Errorf("high-water mark: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxMarkBytes+1))
+	if err != nil {
+		return Mark{}, fmt.Errorf("high-water mark: %w", err)
+	}
+	m, err := parseMark(data)
+	if err != nil {
+		return Mark{}, fmt.Errorf("high-water mark %s: %w: restore the file, or remove it if the store is known to be current", s.path, err)
+	}
+	return m, nil
+}
+
+func parseMark(data []byte) (Mark, error) {
+	var m Mark
+	if len(data) > maxMarkBytes {
+		return m, fmt.Errorf("more than %d bytes", maxMarkBytes)
+	}
+	if err := json.Unmarshal(data, &m); err != nil {
+		return Mark{}, fmt.Errorf("not JSON of a mark: %w", err)
+	}
+	if m.Version < 1 || slices.ContainsFunc(m.Revoked, func(kid string) bool { return len(kid) != kidLength }) {
+		return Mark{}, errors.New("not a version and kids")
+	}
+	return m, nil
+}
+
+// covers reports whether there is nothing in a ring to remember.
+func (m Mark) covers(r Ring) bool {
+	return m.Version >= r.version && !slices.ContainsFunc(r.revokedKids(), func(kid string) bool { return !slices.Contains(m.Revoked, kid) })
+}
+
+// raise adds what is in a ring. It never lowers.
+func (m Mark) raise(r Ring) Mark {
+	m.Version = max(m.Version, r.version)
+	m.Revoked = slices.Clone(m.Revoked)
+	for _, kid := range r.revokedKids() {
+		if !slices.Contains(m.Revoked, kid) {
+			m.Revoked = append(m.Revoked, kid)
+		}
+	}
+	m.Revoked = m.Revoked[max(0, len(m.Revoked)-maxMarkRevoked):]
+	return m
+}
+
+// Raise records a ring: durable when it returns, never lowering what is there,
+// whoever else writes at the same time.
+func (s *Seen) Raise(r Ring) error {
+	if s == nil {
+		return nil
+	}
+	unlock, err := lockFile(s.path + ".lock")
+	if err != nil {
+		return fmt.Errorf("high-water mark: %w", err)
+	}
+	defer unlock()
+	m, err := s.Read()
+	if err != nil {
+		return err
+	}
+	if m.covers(r) {
+		return nil
+	}
+	data, err := json.Marshal(m.raise(r))
+	if err != nil {
+		return fmt.Errorf("high-water mark: %w", err)
+	}
+	if err := writeDurably(s.path, append(data, '\n'), os.Rename); err != nil {
+		return fmt.Errorf("high-water mark: %w", err)
+	}
+	return nil
+}

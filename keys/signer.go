@@ -1,0 +1,161 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// Sign returns the payload as a compact JWS (RFC 7515 §7.1) with the header
+// members alg, kid and, unless empty, typ. It is signed by the line of an
+// algorithm, or by the default line if alg is empty, unknown or does not sign
+// yet. A process whose ring is stale looks again first; if the store is away,
+// it signs with what it has.
+func (r *Rotator) Sign(ctx context.Context, alg, typ string, payload []byte) (string, error) {
+	h := r.fresh(ctx)
+	if h == nil {
+		return "", errors.New("sign: the key ring was not loaded yet")
+	}
+	k, ok := h.ring.Signer(Algorithm(alg), r.instant(h))
+	if !ok {
+		return "", errors.New("sign: the key ring has no private key")
+	}
+	s, err := h.bench.signer(k, typ)
+	if err != nil {
+		return "", fmt.Errorf("sign: %w", err)
+	}
+	jws, err := s.Sign(payload)
+	if err != nil {
+		return "", fmt.Errorf("sign with %s: %w", k, err)
+	}
+	return jws.CompactSerialize()
+}
+
+// Algorithm returns the algorithm that Sign would use now for a client of alg;
+// empty before Start.
+func (r *Rotator) Algorithm(alg string) string {
+	h := r.held.Load()
+	if h == nil {
+		return ""
+	}
+	k, _ := h.ring.Signer(Algorithm(alg), r.instant(h))
+	return string(k.Algorithm)
+}
+
+// instant is now for a process between two looks. The counter is taken as it
+// was read: it may only lag, so that no key signs too early.
+func (r *Rotator) instant(h *held) Instant { return Instant{Wall: r.cfg.Now(), Service: h.service} }
+
+// fresh returns what the process holds, after another look if that is stale.
+// While the store is away there is one such look per Poll, not one per token.
+func (r *Rotator) fresh(ctx context.Context) *held {
+	h := r.held.Load()
+	if h == nil || !r.due(h) {
+		return h
+	}
+	ctx, cancel := context.WithTimeout(ctx, h.ring.schedule.Poll)
+	defer cancel()
+	select {
+	case r.turn <- struct{}{}:
+		defer func() { <-r.turn }()
+	case <-ctx.Done():
+		return h
+	}
+	if h = r.held.Load(); r.due(h) { // nobody looked while this one waited
+		// The client's going away must not make the look fail for the others.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.ring.schedule.Poll)
+		defer cancel()
+		_, err := r.work(ctx, task{create: true})
+		_ = r.note(ctx, err)
+	}
+	return r.held.Load()
+}
+
+// due reports whether a look is needed before signing, and was not just tried in vain.
+func (r *Rotator) due(h *held) bool {
+	if r.age(h) <= h.ring.schedule.stale() {
+		return false
+	}
+	tried := r.tried.Load()
+	if tried == nil {
+		return true
+	}
+	since := r.cfg.Now().Sub(*tried)
+	return since < 0 || since >= h.ring.schedule.Poll
+}
+
+// maxTypes bounds the types for which a signer is kept; there are few.
+const maxTypes = 8
+
+// A bench holds the signers of one ring's keys, each built once. It goes with
+// the ring, so that a dropped private half is gone from memory.
+type bench struct {
+	mu   sync.Mutex
+	made map[string]map[string]jose.Signer // by kid, then typ
+}
+
+// newBench takes over the signers of those keys that still have their private half.
+func newBench(ring Ring, old *held) *bench {
+	b := &bench{made: map[string]map[string]jose.Signer{}}
+	if old == nil {
+		return b
+	}
+	old.bench.mu.Lock()
+	defer old.bench.mu.Unlock()
+	for _, k := range ring.keys {
+		if made, ok := old.bench.made[k.ID]; ok && k.usable() {
+			b.made[k.ID] = map[string]jose.Signer{}
+			for typ, s := range made {
+				b.made[k.ID][typ] = s
+			}
+		}
+	}
+	return b
+}
+
+func (b *bench) signer(k Key, typ string) (jose.Signer, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s, ok := b.made[k.ID][typ]; ok {
+		return s, nil
+	}
+	s, err := newSigner(k, typ)
+	if err != nil {
+		return nil, err
+	}
+	if b.made[k.ID] == nil {
+		b.made[k.ID] = map[string]jose.Signer{}
+	}
+	if len(b.made[k.ID]) < maxTypes {
+		b.made[k.ID][typ] = s
+	}
+	return s, nil
+}
+
+// newSigner builds a signer and proves it: a key whose halves do not belong
+// together must not sign tokens that nobody can verify.
+func newSigner(k Key, typ string) (jose.Signer, error) {
+	var opts jose.SignerOptions
+	if typ != "" {
+		opts.WithType(jose.ContentType(typ))
+	}
+	s, err := jose.NewSigner(jose.SigningKey{
+		Algorithm: jose.SignatureAlgorithm(k.Algorithm),
+		Key:       jose.JSONWebKey{Key: k.private, KeyID: k.ID},
+	}, &opts)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", k, err)
+	}
+	proof, err := s.Sign([]byte(time.Time{}.String()))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", k, err)
+	}
+	if _, err := proof.Verify(k.Public); err != nil {
+		return nil, fmt.Errorf("%s: its halves do not belong together", k)
+	}
+	return s, nil
+}

@@ -1,0 +1,243 @@
+package keys
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/hallmark-auth/hallmark/storage"
+)
+
+// errNoRing: only Start seeds a store.
+var errNoRing = fmt.Errorf("no key ring yet, the first start of the server makes it: %w", storage.ErrNotFound)
+
+// A task is what a step is for, beside doing what time does.
+type task struct {
+	create  bool                              // make a ring where there is none
+	change  func(Ring, Instant) (Ring, error) // what an operator does
+	recover bool                              // go on from a store that was set back
+	rewrite bool                              // store it again in any case
+}
+
+// attempts bounds how often a step begins again because somebody was faster.
+// Each time somebody else has got on.
+const attempts = 50
+
+// step takes its turn and does a task: load, decide, store, adopt; again if
+// somebody else stored a ring in between.
+func (r *Rotator) step(ctx context.Context, t task) (Ring, error) {
+	select {
+	case r.turn <- struct{}{}:
+		defer func() { <-r.turn }()
+	case <-ctx.Done():
+		return Ring{}, fmt.Errorf("key ring: waiting for another look: %w", ctx.Err())
+	}
+	return r.work(ctx, t)
+}
+
+// work is a step by whoever has the turn.
+func (r *Rotator) work(ctx context.Context, t task) (ring Ring, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.cfg.Log.LogAttrs(ctx, slog.LevelError, "key ring: panic", slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+			err = errors.New("key ring: a step panicked")
+		}
+	}()
+	for range attempts {
+		ring, err = r.attempt(ctx, t)
+		if !errors.Is(err, storage.ErrConflict) {
+			break
+		}
+	}
+	return ring, err
+}
+
+// stored is what a look found.
+type stored struct {
+	ring  Ring // without keys where there is none
+	sum   [32]byte
+	empty bool
+}
+
+func (r *Rotator) attempt(ctx context.Context, t task) (Ring, error) {
+	began := r.cfg.Now()
+	mark, err := r.cfg.Seen.Read() // before the store: what is in it was stored by now
+	if err != nil {
+		return Ring{}, err
+	}
+	found, err := r.load(ctx)
+	if err != nil {
+		return Ring{}, err
+	}
+	service, err := r.cfg.ServiceTime(ctx)
+	if err != nil {
+		return Ring{}, fmt.Errorf("service time: %w", err)
+	}
+	now := Instant{Wall: r.cfg.Now(), Service: service}
+	base, err := r.base(ctx, found, mark, now, t)
+	if err != nil {
+		return Ring{}, err
+	}
+	next, err := r.apply(base, now, t)
+	if err != nil {
+		return Ring{}, err
+	}
+	old, holds := found.ring.version, r.Ring().version
+	if !next.same(found.ring) || found.empty || old < holds || t.rewrite || t.recover {
+		next = next.at(max(old, holds, mark.Version) + 1)
+		sealed, err := r.cfg.Sealer.Seal(next)
+		if err != nil {
+			return Ring{}, err
+		}
+		if err := r.cfg.Store.ReplaceRing(ctx, old, next.version, sealed); err != nil {
+			return Ring{}, fmt.Errorf("store key ring: %w", err)
+		}
+		found = stored{ring: next, sum: sha256.Sum256(sealed)}
+	}
+	return found.ring, r.adopt(ctx, found, mark, service, began)
+}
+
+// load reads the stored ring, and opens it unless it is the one held.
+func (r *Rotator) load(ctx context.Context) (stored, error) {
+	sealed, v, err := r.cfg.Store.LoadRing(ctx)
+	if errors.Is(err, storage.ErrNotFound) {
+		return stored{empty: true}, nil
+	}
+	if err != nil {
+		return stored{}, fmt.Errorf("load key ring: %w", err)
+	}
+	sum := sha256.Sum256(sealed)
+	if h := r.held.Load(); h != nil && h.sum == sum && h.ring.version == v {
+		return stored{ring: h.ring, sum: sum}, nil
+	}
+	ring, err := r.cfg.Sealer.Open(sealed)
+	if err != nil {
+		return stored{}, err
+	}
+	if ring.version != v {
+		return stored{}, fmt.Errorf("%w: it is version %d in a row of version %d", ErrCorrupt, ring.version, v)
+	}
+	return stored{ring: ring, sum: sum}, nil
+}
+
+// base decides which ring to go on from. Versions only grow: a process that
+// finds a lower one than it holds, or another one of the same number, goes on
+// from its own.
+func (r *Rotator) base(ctx context.Context, found stored, mark Mark, now Instant, t task) (Ring, error) {
+	h := r.held.Load()
+	base, revoked := found.ring, mark.Revoked
+	switch {
+	case h == nil && !t.recover:
+		if err := r.refuse(found, mark); err != nil {
+			return Ring{}, err
+		}
+	case h != nil && max(h.ring.version, found.ring.version) < mark.Version && !t.recover:
+		return Ring{}, r.behind(found, mark)
+	case h != nil && found.ring.version <= h.ring.version && found.sum != h.sum:
+		r.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "key ring: the store was set back, writing the ring at hand above it",
+			slog.Int64("found", int64(found.ring.version)), slog.Int64("held", int64(h.ring.version)))
+		base, revoked = h.ring, slices.Concat(revoked, found.ring.revokedKids())
+	case h != nil:
+		revoked = slices.Concat(revoked, h.ring.revokedKids())
+	}
+	if len(base.keys) == 0 && (t.create || t.recover) {
+		return NewRing(r.cfg.Schedule)
+	}
+	if len(base.keys) == 0 {
+		return Ring{}, errNoRing
+	}
+	return base.revokeAll(revoked, now, r.cfg.Generate)
+}
+
+// refuse keeps a process that holds nothing from going on where the store was set back.
+func (r *Rotator) refuse(found stored, mark Mark) error {
+	if found.ring.version < mark.Version {
+		return r.behind(found, mark)
+	}
+	if kid, ok := found.ring.holdsAny(mark.Revoked); ok {
+		return fmt.Errorf("%w: key %s was revoked (%s) and is back: run `hallmark keys recover`", ErrBehind, kid, r.cfg.Seen)
+	}
+	return nil
+}
+
+func (r *Rotator) behind(found stored, mark Mark) error {
+	what := fmt.Sprintf("it is version %d", found.ring.version)
+	if found.empty {
+		what = "there is none in the store"
+	}
+	return fmt.Errorf("%w: %s, but version %d was seen (%s): restore the newer store, or run `hallmark keys recover` to go on with new keys",
+		ErrBehind, what, mark.Version, r.cfg.Seen)
+}
+
+// apply does what is due, then the task, then what is due after it.
+func (r *Rotator) apply(base Ring, now Instant, t task) (Ring, error) {
+	var err error
+	if t.recover {
+		if base, err = base.Recover(now, r.cfg.Generate); err != nil {
+			return Ring{}, err
+		}
+	}
+	next, _, err := base.Advance(now, r.cfg.Generate)
+	if err != nil || t.change == nil {
+		return next, err
+	}
+	if next, err = t.change(next, now); err != nil {
+		return Ring{}, err
+	}
+	next, _, err = next.Advance(now, r.cfg.Generate)
+	return next, err
+}
+
+// adopt goes over to the stored ring: published first, then signed with. Only
+// the mark can fail, and the ring is adopted then all the same.
+func (r *Rotator) adopt(ctx context.Context, found stored, mark Mark, service storage.ServiceTime, began time.Time) error {
+	h := r.held.Load()
+	next := &held{ring: found.ring, sum: found.sum, service: service, looked: began, wall: began.Round(0)}
+	if h != nil && h.sum == found.sum {
+		next.bench = h.bench
+	} else {
+		next.bench = newBench(found.ring, h)
+		r.cfg.OnChange(found.ring)
+		r.logChange(ctx, found.ring)
+	}
+	r.held.Store(next)
+	if mark.covers(found.ring) {
+		return nil
+	}
+	if err := r.cfg.Seen.Raise(found.ring); err != nil {
+		return fmt.Errorf("the key ring is stored, but %w", err)
+	}
+	return nil
+}
+
+// logChange says what an operator wants to know of a new ring.
+func (r *Rotator) logChange(ctx context.Context, next Ring) {
+	before := r.Ring()
+	r.cfg.Log.LogAttrs(ctx, slog.LevelInfo, "key ring", slog.Int64("version", int64(next.version)), slog.Int("keys", len(next.keys)))
+	for _, k := range next.keys {
+		var was Key
+		if i := before.find(k.ID); i >= 0 {
+			was = before.keys[i]
+		}
+		event := ""
+		switch {
+		case k.revoked() && !was.revoked():
+			event = "key revoked"
+		case !k.GoneAt.IsZero() && was.GoneAt.IsZero():
+			event = "key retired"
+		case was.ID == "":
+			event = "key published"
+		case !k.SignsFrom.Equal(was.SignsFrom):
+			event = "key rescheduled"
+		default:
+			continue
+		}
+		r.cfg.Log.LogAttrs(ctx, slog.LevelInfo, event, slog.String("kid", k.ID), slog.String("alg", string(k.Algorithm)),
+			slog.Time("signs_from", k.SignsFrom), slog.Time("gone_at", k.GoneAt))
+	}
+}
