@@ -46,6 +46,8 @@ func (e Error) retryAfter(d time.Duration) Error {
 // The refusals. RFC 6749 §5.2 unless noted.
 var (
 	errTooLarge      = Error{Code: "invalid_request", Status: http.StatusRequestEntityTooLarge, Description: "The request body is larger than 64 KiB."}
+	errSlow          = Error{Code: "invalid_request", Status: http.StatusRequestTimeout, Description: "The request body did not arrive in time. Send it at once."}
+	errCutOff        = Error{Code: "invalid_request", Status: http.StatusBadRequest, Description: "The request body ended too early: it is shorter than announced, or its chunks are malformed."}
 	errContentType   = Error{Code: "invalid_request", Status: http.StatusUnsupportedMediaType, Description: "Send the parameters as one application/x-www-form-urlencoded body in UTF-8."}
 	errMalformed     = Error{Code: "invalid_request", Status: http.StatusBadRequest, Description: "The body is not well-formed: check percent-encoding, UTF-8 and control characters."}
 	errQuery         = Error{Code: "invalid_request", Status: http.StatusBadRequest, Description: "Send OAuth parameters in the body, never in the URL. Treat a password or secret that was sent in a URL as exposed."}

@@ -5,15 +5,14 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"time"
 )
 
 // An event is what one request comes to: filled along the way, logged once.
-// Nothing in it is secret or chosen freely by the caller but user names, which
-// are quoted by the log handler.
+// Nothing in it is secret. What the caller chose freely is short and quoted by
+// the log handler.
 type event struct {
 	id       string // also in the Request-Id header
 	endpoint string
@@ -25,10 +24,10 @@ type event struct {
 
 type eventKey struct{}
 
-func newEvent(endpoint string, r *http.Request, now time.Time) *event {
+func newEvent(endpoint string, addr netip.Addr, now time.Time) *event {
 	id := make([]byte, 12)
 	rand.Read(id) // never fails
-	return &event{id: base64.RawURLEncoding.EncodeToString(id), endpoint: endpoint, start: now, addr: remoteAddr(r)}
+	return &event{id: base64.RawURLEncoding.EncodeToString(id), endpoint: endpoint, start: now, addr: addr}
 }
 
 // eventOf returns the request's event.
@@ -59,14 +58,4 @@ func (e *event) log(ctx context.Context, log *slog.Logger, status int, err error
 		}
 	}
 	log.LogAttrs(ctx, level, "request", append(attrs, e.attrs...)...)
-}
-
-// remoteAddr returns the peer's address, never one that a header claims.
-func remoteAddr(r *http.Request) netip.Addr {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	addr, _ := netip.ParseAddr(host)
-	return addr.Unmap().WithZone("")
 }

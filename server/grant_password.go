@@ -24,13 +24,11 @@ func (s *Server) passwordGrant(ctx context.Context, client storage.Client, req t
 		return Grant{}, err
 	}
 	grant := Grant{Client: client, Scope: scope, Audience: audience}
+	began := time.Now()
 	for range signInAttempts {
 		grant.AuthTime = s.now()
-		if grant.User, err = s.signIn(ctx, req.Username, req.Password); err != nil {
+		if grant.User, err = s.signIn(ctx, began, req.Username, req.Password); err != nil {
 			return Grant{}, err
-		}
-		if !slices.Contains(client.Grants, storage.GrantRefreshToken) {
-			break // RFC 6749 §1.5: no refresh token, so no session to keep
 		}
 		if err = s.openSession(ctx, &grant); !errors.Is(err, storage.ErrConflict) {
 			break
@@ -38,7 +36,7 @@ func (s *Server) passwordGrant(ctx context.Context, client storage.Client, req t
 	}
 	switch {
 	case errors.Is(err, storage.ErrConflict), errors.Is(err, storage.ErrDisabled), errors.Is(err, storage.ErrNotFound):
-		return Grant{}, errCredentials.because(err) // disabled, removed or changed a moment ago
+		return Grant{}, s.refuseLate(ctx, began, err) // disabled, removed or changed a moment ago
 	case err != nil:
 		return Grant{}, err
 	}
@@ -46,21 +44,38 @@ func (s *Server) passwordGrant(ctx context.Context, client storage.Client, req t
 	return grant, nil
 }
 
+// openSession opens a session, if the user still is who was verified. A client
+// without the refresh_token grant gets no refresh token (RFC 6749 §1.5), so
+// there is none to keep: then it only looks.
 func (s *Server) openSession(ctx context.Context, g *Grant) error {
 	token := storage.NewRefreshToken()
-	session, err := s.store.CreateSession(ctx, storage.NewSession{
+	opening := storage.NewSession{
 		Token: token, User: g.User.ID, PasswordHash: g.User.PasswordHash, Client: g.Client.Number,
 		Scope: g.Scope, Audience: g.Audience,
 		AbsoluteLifetime: either(g.Client.AbsoluteLifetime, s.cfg.AbsoluteLifetime),
-		IdleLifetime:     either(g.Client.IdleLifetime, s.cfg.IdleLifetime),
+		IdleLifetime:     s.idleLifetime(g.Client),
 		Address:          eventOf(ctx).addr.String(),
 		Now:              g.AuthTime,
-	})
+	}
+	if !slices.Contains(g.Client.Grants, storage.GrantRefreshToken) {
+		user, err := s.store.UserByName(ctx, g.User.Name)
+		if err != nil {
+			return err
+		}
+		return opening.May(user)
+	}
+	session, err := s.store.CreateSession(ctx, opening)
 	if err != nil {
 		return err
 	}
 	g.SessionID, g.RefreshToken = &session.ID, &token
 	return nil
+}
+
+// idleLifetime is never so short that a client which refreshes inside its retry
+// window, where nothing is recorded, seems idle.
+func (s *Server) idleLifetime(c storage.Client) time.Duration {
+	return max(either(c.IdleLifetime, s.cfg.IdleLifetime), 2*c.RetryWindow)
 }
 
 // either returns a client's own lifetime or the server's default.

@@ -14,7 +14,7 @@ import (
 // event, and the one place that writes a refusal.
 func (s *Server) handle(endpoint string, h func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ev := newEvent(endpoint, r, s.now())
+		ev := newEvent(endpoint, clientAddr(r, s.cfg.TrustedProxies), s.now())
 		ctx := context.WithValue(r.Context(), eventKey{}, ev)
 		s.secure(w.Header(), ev.id)
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -40,8 +41,10 @@ func readForm(w http.ResponseWriter, r *http.Request) (form, error) {
 	switch {
 	case errors.As(err, &tooLarge):
 		return form{}, errTooLarge.because(err)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return form{}, errSlow.because(err)
 	case err != nil:
-		return form{}, errMalformed.because(err)
+		return form{}, errCutOff.because(err)
 	}
 	return parseForm(string(body))
 }

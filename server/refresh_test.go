@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -88,7 +89,7 @@ func TestReuseEndsTheSession(t *testing.T) {
 	k.refused(reused, 400, "invalid_grant", "superseded")
 	rec := k.record(reused)
 	if rec["level"] != "WARN" || rec["event"] != "session_ended_reused" || rec["sid"] == "" || rec["previous_address"] != "127.0.0.1" ||
-		rec["generation"] != 0.0 || rec["current_generation"] != 1.0 {
+		rec["generation"] != 0.0 || rec["current_generation"] != 1.0 || rec["since_last_rotation"].(float64) <= 0 || rec["sub"] != user.ID.String() {
 		t.Errorf("the event: %v", rec)
 	}
 	k.refused(k.refresh(strict, next.str("refresh_token")), 400, "invalid_grant", "ended")
@@ -156,8 +157,55 @@ func TestStoreSetBack(t *testing.T) {
 	}
 }
 
-// TestUserChangesShowAtRefresh: roles are read again, a disabled user gets
-// nothing, a new password ends every session.
+// TestLifetimes: each client's own, or the server's; the absolute one is never
+// extended, and one that is too short for the retry window is lengthened.
+func TestLifetimes(t *testing.T) {
+	const idle, absolute = 24 * time.Hour, 72 * time.Hour // of the kit
+	for name, tt := range map[string]struct {
+		client         storage.ClientPolicy
+		idle, absolute time.Duration
+	}{
+		"server's":                       {storage.ClientPolicy{}, idle, absolute},
+		"own":                            {storage.ClientPolicy{IdleLifetime: 2 * time.Hour, AbsoluteLifetime: 5 * time.Hour}, 2 * time.Hour, 5 * time.Hour},
+		"shorter than two retry windows": {storage.ClientPolicy{IdleLifetime: time.Second}, 2 * storage.DefaultRetryWindow, absolute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t, "")
+			user := k.addUser("alice")
+			client := k.addClient("web", storage.AuthNone, func(c *storage.Client) {
+				c.IdleLifetime, c.AbsoluteLifetime, c.Rotate = tt.client.IdleLifetime, tt.client.AbsoluteLifetime, false
+			})
+			left := k.login(user, client).str("refresh_token")
+			k.clock.jump(tt.idle - time.Minute/2)
+			if a := k.refresh(client, left); a.status != 200 {
+				t.Fatalf("just before the idle lifetime: %s", a.raw)
+			}
+			k.clock.jump(tt.idle + time.Minute/2)
+			k.refused(k.refresh(client, left), 400, "invalid_grant", "lifetime")
+
+			used := k.login(user, client).str("refresh_token")
+			k.exec(fmt.Sprintf("UPDATE sessions SET idle_lifetime = %d", (1000 * time.Hour).Microseconds()))
+			k.clock.jump(tt.absolute - time.Minute/2)
+			if a := k.refresh(client, used); a.status != 200 {
+				t.Fatalf("just before the absolute lifetime: %s", a.raw)
+			}
+			k.clock.jump(time.Minute)
+			k.refused(k.refresh(client, used), 400, "invalid_grant", "lifetime")
+		})
+	}
+}
+
+// TestGrantTakenAway: a client that may no longer refresh is told so.
+func TestGrantTakenAway(t *testing.T) {
+	k := newKit(t, "")
+	user, client := k.addUser("alice"), k.addClient("web", storage.AuthNone)
+	token := k.login(user, client).str("refresh_token")
+	k.exec(`UPDATE clients SET policy = json_set(policy, '$.grants', json('["password"]'))`)
+	k.refused(k.refresh(client, token), 400, "unauthorized_client", "")
+}
+
+// TestUserChangesShowAtRefresh: a disabled user gets nothing, a new password
+// ends every session.
 func TestUserChangesShowAtRefresh(t *testing.T) {
 	k := newKit(t, "")
 	client := k.addClient("web", storage.AuthNone)

@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ import (
 	"github.com/hallmark-auth/hallmark/server/throttle"
 )
 
-// Config is what a Server needs. All fields but Now and FailAfter are required.
+// Config is what a Server needs. All fields down to Ready are required.
 type Config struct {
 	// Issuer is "iss", byte for byte: an absolute URL without query, fragment or final slash.
 	Issuer string
@@ -48,6 +49,9 @@ type Config struct {
 	// Ready says whether the process should get requests, for /readyz.
 	Ready func(context.Context) error
 
+	// TrustedProxies are believed what they say in X-Forwarded-For. Without
+	// them, everybody behind a proxy is one network to the throttle.
+	TrustedProxies []netip.Prefix
 	// Now is the wall clock; time.Now if nil.
 	Now func() time.Time
 	// FailAfter is how long after its beginning a failed sign-in is answered,
@@ -129,11 +133,16 @@ func (s *Server) Handler() http.Handler {
 func (s *Server) OpsHandler() http.Handler {
 	r := mux.NewRouter().SkipClean(true)
 	r.NotFoundHandler = s.handle("none", notFound)
-	r.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
-	}).Methods("GET", "HEAD")
-	r.HandleFunc("/readyz", s.ready).Methods("GET", "HEAD")
+	for path, h := range map[string]http.HandlerFunc{"/healthz": s.healthy, "/readyz": s.ready} {
+		r.Handle(path, h).Methods("GET", "HEAD")
+		r.Handle(path, s.handle("probe", notAllowed("GET, HEAD")))
+	}
 	return r
+}
+
+// healthy says that the process lives. Probes leave no records.
+func (s *Server) healthy(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
 // ready tells the truth and, on this listener only, the reason.

@@ -19,18 +19,23 @@ const retryBusy = 2 * time.Second
 // failure is answered at the same time after it began, whether the user is
 // unknown or disabled, the password wrong, or the stored hash of an odd format
 // (RFC 6749 §4.3.2, §10.10), and holds no place in the pool while it waits.
-func (s *Server) signIn(ctx context.Context, typed string, pw storage.Secret) (storage.User, error) {
-	ev, began := eventOf(ctx), time.Now()
+// began is by the monotonic clock.
+func (s *Server) signIn(ctx context.Context, began time.Time, typed string, pw storage.Secret) (storage.User, error) {
+	ev := eventOf(ctx)
 	name, cause := password.UserName(typed)
 	if cause != nil {
 		name = typed // of no user; throttled and timed like any other
 	}
-	if wait, ok := s.throttle.Look(name, ev.addr); !ok {
-		return storage.User{}, errThrottled.retryAfter(wait).because(nil)
-	}
+	wait, admitted := s.throttle.Look(name, ev.addr)
 	user, err := s.store.UserByName(ctx, name)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return storage.User{}, err
+	}
+	if user.Name != "" { // a name that nobody has may be a password in the wrong field
+		ev.note(slog.String("username", user.Name))
+	}
+	if !admitted {
+		return storage.User{}, errThrottled.retryAfter(wait).because(nil)
 	}
 	result, err := s.passwords.Verify(ctx, user.PasswordHash, pw, s.admit(name, ev.addr))
 	var refusal *Error
@@ -44,16 +49,18 @@ func (s *Server) signIn(ctx context.Context, typed string, pw storage.Secret) (s
 		return s.rehashed(ctx, user, pw, result.Rehash), nil
 	}
 	s.throttle.Failed(name, ev.addr)
-	if user.Name != "" { // a name that nobody has may be a password in the wrong field
-		ev.note(slog.String("username", user.Name))
-	}
 	if err == nil {
 		err = whyNot(user, result.Match)
 	}
-	if waited := s.waitUntil(ctx, began); waited != nil {
-		return storage.User{}, waited
+	return storage.User{}, s.refuseLate(ctx, began, errors.Join(cause, err))
+}
+
+// refuseLate refuses a sign-in at the time of those that began then.
+func (s *Server) refuseLate(ctx context.Context, began time.Time, cause error) error {
+	if err := s.waitUntil(ctx, began); err != nil {
+		return err
 	}
-	return storage.User{}, errCredentials.because(errors.Join(cause, err))
+	return errCredentials.because(cause)
 }
 
 // admit is the throttle's second look, when a place in the pool was found: of

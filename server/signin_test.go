@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -127,25 +128,84 @@ func TestThrottle(t *testing.T) {
 // TestHangingUpIsCharged: who does not wait for the answer has guessed all the
 // same, whether the password was being hashed then or the answer held back.
 func TestHangingUpIsCharged(t *testing.T) {
+	guarded := throttle.New(throttle.Config{}, time.Now)
 	k := newKit(t, "", func(c *server.Config) {
+		c.Throttle = guarded
 		c.Passwords = password.New(password.Config{Workers: 1, MaxWait: 10 * time.Second, Params: password.Params{Memory: 32 << 10, Time: 3, Threads: 1}})
 	})
 	client, user := k.addClient("web", storage.AuthNone), k.addUser("alice") // hashed cheaply
 	for _, name := range []string{user.Name, "nobody"} {                     // and slowly
 		v := form("grant_type", "password", "client_id", client.ID, "username", name, "password", "wrong password")
-		for range 10 {
+		held := func() bool { _, ok := guarded.Look(name, netip.MustParseAddr("127.0.0.1")); return !ok }
+		for tries := 0; !held(); tries++ { // those that leave before they are hashed are not charged
+			if tries == 200 {
+				t.Fatalf("%s: %d guesses that hung up were not charged", name, tries)
+			}
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 			r, err := http.NewRequestWithContext(ctx, "POST", k.tokenURL(), strings.NewReader(v.Encode()))
 			k.must(err)
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			if resp, err := http.DefaultClient.Do(r); err == nil {
 				resp.Body.Close()
-				t.Errorf("answered %s before the time of failures", resp.Status)
 			}
 			cancel()
-			time.Sleep(failAfter) // it is hashed to its end
 		}
-		k.refused(k.post(v), 429, "slow_down", "")
+	}
+}
+
+// TestSpellingsAreOneAccount: guessing one user's password under two spellings
+// of the name counts as one.
+func TestSpellingsAreOneAccount(t *testing.T) {
+	k := newKit(t, "", func(c *server.Config) {
+		c.Throttle = throttle.New(throttle.Config{Network: throttle.Bucket{Burst: 1000, Every: time.Second}}, time.Now)
+	})
+	client := k.addClient("web", storage.AuthNone)
+	guess := func(name string) answer {
+		return k.post(form("grant_type", "password", "client_id", client.ID, "username", name, "password", "wrong password"))
+	}
+	var wg sync.WaitGroup
+	for range 5 {
+		for _, name := range []string{"zo\u00eb", "zoe\u0308"} {
+			wg.Go(func() { k.refused(guess(name), 400, "invalid_grant", "no such user") })
+		}
+	}
+	wg.Wait()
+	for _, name := range []string{"zo\u00eb", "zoe\u0308"} {
+		k.refused(guess(name), 429, "slow_down", "")
+	}
+}
+
+// TestProxy: behind a trusted proxy, one guesser does not hold off the others;
+// what anybody else says of addresses counts for nothing.
+func TestProxy(t *testing.T) {
+	for name, tt := range map[string]struct {
+		trusted []netip.Prefix
+		want    int
+	}{
+		"trusted": {[]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, 200},
+		"not":     {nil, 429},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t, "", func(c *server.Config) { c.TrustedProxies = tt.trusted })
+			client, user := k.addClient("web", storage.AuthNone), k.addUser("alice")
+			from := func(addr string) func(*http.Request) {
+				return func(r *http.Request) { r.Header.Set("X-Forwarded-For", addr) }
+			}
+			var wg sync.WaitGroup
+			for i := range 25 {
+				wg.Go(func() {
+					k.post(form("grant_type", "password", "client_id", client.ID, "username", fmt.Sprint("nobody", i), "password", "wrong password"), from("192.0.2.66"))
+				})
+			}
+			wg.Wait()
+			good := form("grant_type", "password", "client_id", client.ID, "username", user.Name, "password", user.password)
+			if a := k.post(good, from("192.0.2.1")); a.status != tt.want {
+				t.Errorf("a user from elsewhere was answered %d %s", a.status, a.raw)
+			}
+			if a := k.post(good, from("192.0.2.66")); a.status != 429 {
+				t.Errorf("the guesser's network was answered %d", a.status)
+			}
+		})
 	}
 }
 

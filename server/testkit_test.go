@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -41,6 +42,7 @@ var cheap = password.Params{Memory: 64, Time: 1, Threads: 1}
 type kit struct {
 	*testing.T
 	issuer string
+	path   string // of the database
 	store  *sqlite.Store
 	keys   *keys.Rotator
 	pool   *password.Pool
@@ -77,7 +79,8 @@ func newKit(t *testing.T, path string, options ...option) *kit {
 	dir := t.TempDir()
 
 	var err error
-	k.store, err = sqlite.Open(ctx, filepath.Join(dir, "hallmark.db"), logger)
+	k.path = filepath.Join(dir, "hallmark.db")
+	k.store, err = sqlite.Open(ctx, k.path, logger)
 	k.must(err)
 	front := httptest.NewUnstartedServer(nil)
 	front.Start()
@@ -120,6 +123,26 @@ func (k *kit) newRotator(dir string, logger *slog.Logger) *keys.Rotator {
 			}
 		},
 	})
+}
+
+// exec changes the database behind the store's back.
+func (k *kit) exec(statement string) {
+	k.Helper()
+	db, err := sql.Open("sqlite3", "file:"+k.path+"?_busy_timeout=5000")
+	k.must(err)
+	defer db.Close()
+	_, err = db.Exec(statement)
+	k.must(err)
+}
+
+// query reads one number from the database.
+func (k *kit) query(statement string) (n int) {
+	k.Helper()
+	db, err := sql.Open("sqlite3", "file:"+k.path+"?_busy_timeout=5000")
+	k.must(err)
+	defer db.Close()
+	k.must(db.QueryRow(statement).Scan(&n))
+	return n
 }
 
 func (k *kit) must(err error) {

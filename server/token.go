@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -112,6 +113,7 @@ func (s *Server) authenticate(ctx context.Context, req tokenRequest) (storage.Cl
 	case !errors.Is(err, clientauth.ErrInvalid):
 		return storage.Client{}, err
 	}
+	eventOf(ctx).note(slog.String("claimed_client_id", fmt.Sprintf("%.128s", req.Client.ClientID)))
 	refusal := errClient
 	if req.Client.UsedHeader() { // RFC 6749 §5.2: a challenge where a header failed, and on 401 only
 		refusal.Status, refusal.Challenge = http.StatusUnauthorized, true

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hallmark-auth/hallmark/server"
+	"github.com/hallmark-auth/hallmark/server/password"
 	"github.com/hallmark-auth/hallmark/storage"
 )
 
@@ -59,7 +61,7 @@ func TestTokenRefuses(t *testing.T) {
 		{"multipart", good, func(r *http.Request) { r.Header.Set("Content-Type", "multipart/form-data; boundary=b") }, 415, "invalid_request", "Content-Type"},
 		{"credentials in the query", good, func(r *http.Request) { r.URL.RawQuery = "password=x" }, 400, "invalid_request", "password in the query"},
 		{"GET", good, func(r *http.Request) { r.Method = "GET" }, 405, "invalid_request", ""},
-		{"HEAD", good, func(r *http.Request) { r.Method = "DELETE" }, 405, "invalid_request", ""},
+		{"DELETE", good, func(r *http.Request) { r.Method = "DELETE" }, 405, "invalid_request", ""},
 		{"too large", with(good, "pad", strings.Repeat("x", 64<<10)), nil, 413, "invalid_request", ""},
 
 		{"no client", without("client_id"), nil, 400, "invalid_client", "no client_id"},
@@ -201,6 +203,73 @@ func TestNoSessionWithoutRefreshGrant(t *testing.T) {
 	a := k.login(user, client)
 	if _, sid := k.claims(a.str("access_token"))["sid"]; sid || a.str("refresh_token") != "" {
 		t.Errorf("answered %s with sid %v", a.raw, sid)
+	}
+	if got := k.query(`SELECT count(*) FROM sessions`); got != 0 {
+		t.Errorf("the store has %d sessions", got)
+	}
+}
+
+// TestChangesWhileSigningIn: who is disabled while the password is being
+// checked gets nothing, and is told so no sooner than others.
+func TestChangesWhileSigningIn(t *testing.T) {
+	for _, grants := range [][]string{{storage.GrantPassword}, {storage.GrantPassword, storage.GrantRefreshToken}} {
+		k := newKit(t, "", func(c *server.Config) {
+			c.Passwords = password.New(password.Config{Workers: 1, MaxWait: 30 * time.Second, Params: cheap})
+		})
+		client := k.addClient("cli", storage.AuthNone, func(c *storage.Client) { c.Grants = grants })
+		slow := password.New(password.Config{Workers: 1, Params: password.Params{Memory: 64 << 10, Time: 8, Threads: 1}})
+		user := k.addUser("alice")
+		hash, err := slow.Hash(t.Context(), storage.NewSecret(user.password))
+		k.must(err)
+		k.must(k.store.Rehash(t.Context(), user.ID, user.PasswordHash, hash))
+		began := time.Now()
+		answered := make(chan answer)
+		go func() {
+			answered <- k.post(form("grant_type", "password", "client_id", client.ID, "username", user.Name, "password", user.password))
+		}()
+		time.Sleep(50 * time.Millisecond) // it is being hashed
+		_, err = k.store.SetDisabled(t.Context(), user.ID, true, time.Now())
+		k.must(err)
+		k.refused(<-answered, 400, "invalid_grant", "disabled")
+		if took := time.Since(began); took < failAfter {
+			t.Errorf("answered after %v, before %v", took, failAfter)
+		}
+	}
+}
+
+// TestUserClaims: a client sees those of the user's claims that its record
+// asks for, as they are now.
+func TestUserClaims(t *testing.T) {
+	k := newKit(t, "")
+	user := k.addUser("alice", func(u *storage.User) {
+		u.Claims = storage.UserClaims{Roles: []string{"editor"}, Groups: []string{"staff"}, Entitlements: []string{"beta"}}
+	})
+	names := []string{"roles", "groups", "entitlements"}
+	values := map[string]string{"roles": "editor", "groups": "staff", "entitlements": "beta"}
+	var last answer
+	for i, wanted := range names {
+		client := k.addClient("web-"+wanted, storage.AuthNone, func(c *storage.Client) { c.Claims = []string{wanted} })
+		last = k.login(user, client)
+		c := k.claims(last.str("access_token"))
+		for j, name := range names {
+			if got := strs(c[name]); i == j && !slices.Equal(got, []string{values[name]}) || i != j && got != nil {
+				t.Errorf("a client of %s got %s %q", wanted, name, got)
+			}
+		}
+	}
+	k.exec(`UPDATE users SET claims = '{"entitlements":["gold"]}' WHERE name = 'alice'`)
+	again := k.refresh(app{Client: storage.Client{ID: "web-entitlements"}}, last.str("refresh_token"))
+	if got := strs(k.claims(again.str("access_token"))["entitlements"]); !slices.Equal(got, []string{"gold"}) {
+		t.Errorf("after the change a refresh says %q", got)
+	}
+}
+
+// TestShortestLifetime: a token is good for a second at least.
+func TestShortestLifetime(t *testing.T) {
+	k := newKit(t, "")
+	client := k.addClient("web", storage.AuthNone, func(c *storage.Client) { c.AccessLifetime = time.Millisecond })
+	if a := k.login(k.addUser("alice"), client); a.body["expires_in"] != 1.0 {
+		t.Errorf("expires_in %v", a.body["expires_in"])
 	}
 }
 

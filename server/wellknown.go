@@ -25,7 +25,7 @@ func (s *Server) Publish(ring keys.Ring) error {
 	var set []jose.JSONWebKey
 	algs := map[string]bool{}
 	for _, key := range ring.Published(s.now()) {
-		set = append(set, jose.JSONWebKey{Key: key.Public, KeyID: key.ID, Algorithm: string(key.Algorithm)})
+		set = append(set, key.JWK())
 		algs[string(key.Algorithm)] = true
 	}
 	keySet, err := discovery.NewKeySet(set)
