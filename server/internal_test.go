@@ -108,6 +108,22 @@ func TestCausesStayInside(t *testing.T) {
 	}
 }
 
+// TestRefusedRefreshes: what the store says of a refresh, as clients hear it.
+func TestRefusedRefreshes(t *testing.T) {
+	away := errors.New("disk on fire")
+	for err, want := range map[error]string{
+		storage.ErrNotFound: "invalid_grant", storage.ErrExpired: "invalid_grant", storage.ErrEnded: "invalid_grant",
+		storage.ErrClient: "invalid_grant", storage.ErrDisabled: "invalid_grant", storage.ErrReused: "invalid_grant",
+		storage.ErrBehind: "invalid_grant", storage.ErrScope: "invalid_scope", storage.ErrResource: "invalid_target",
+		storage.ErrGrant: "unauthorized_client", storage.ErrUnavailable: "temporarily_unavailable", away: "server_error",
+	} {
+		got := asError(refuseRefresh(&event{}, storage.NewRefreshToken(), storage.Refreshed{}, fmt.Errorf("wrapped: %w", err)))
+		if got.Code != want || !errors.Is(got, err) {
+			t.Errorf("%v: %v, want %s", err, got, want)
+		}
+	}
+}
+
 // TestFailingPlaces: failed sign-ins give back the place in which they wait,
 // and beyond the bound they are turned away.
 func TestFailingPlaces(t *testing.T) {

@@ -2,11 +2,14 @@ package server
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 const formType = "application/x-www-form-urlencoded"
@@ -58,6 +61,18 @@ func TestReadFormRefuses(t *testing.T) {
 				t.Errorf("got %d %v; want %d %q because of %q", got.Status, got, tt.want.Status, tt.want.Description, tt.cause)
 			}
 		})
+	}
+}
+
+// TestBodyThatDoesNotArrive says so, rather than that it is malformed.
+func TestBodyThatDoesNotArrive(t *testing.T) {
+	for cause, want := range map[error]Error{os.ErrDeadlineExceeded: errSlow, io.ErrUnexpectedEOF: errCutOff} {
+		r := formRequest("", "", formType)
+		r.Body = io.NopCloser(io.MultiReader(strings.NewReader("grant_type=pass"), iotest.ErrReader(cause)))
+		var got *Error
+		if _, err := readForm(httptest.NewRecorder(), r); !errors.As(err, &got) || got.Description != want.Description || got.Status != want.Status {
+			t.Errorf("%v: %v", cause, err)
+		}
 	}
 }
 

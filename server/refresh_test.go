@@ -126,7 +126,11 @@ func TestRefreshRefuses(t *testing.T) {
 	login := k.login(user, client)
 	token := login.str("refresh_token")
 
-	k.refused(k.refresh(other, token), 400, "invalid_grant", "another client")
+	foreign := k.refresh(other, token)
+	k.refused(foreign, 400, "invalid_grant", "another client")
+	if got := k.record(foreign)["sid"]; got != k.claims(login.str("access_token"))["sid"] {
+		t.Errorf("the record names session %v", got)
+	}
 	k.refused(k.refresh(client, "garbage"), 400, "invalid_grant", "not a refresh token")
 	k.refused(k.refresh(client, login.str("access_token")), 400, "invalid_grant", "not a refresh token")
 	k.refused(k.refresh(client, storage.NewRefreshToken().Reveal()), 400, "invalid_grant", "no such record")

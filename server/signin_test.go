@@ -322,14 +322,15 @@ func TestNoPlaceToHash(t *testing.T) {
 }
 
 // TestThrottledWithoutAPlace: the throttle refuses before a place in the pool
-// is waited for, so that guessing cannot keep the places from others.
+// is waited for, so that guessing cannot keep the places from others; it knows
+// the name in each of its spellings.
 func TestThrottledWithoutAPlace(t *testing.T) {
 	guarded := throttle.New(throttle.Config{}, time.Now)
 	pool := password.New(password.Config{Workers: 1, MaxWait: 30 * time.Second, Params: password.Params{Memory: 64 << 10, Time: 16, Threads: 1}})
 	k := newKit(t, "", func(c *server.Config) { c.Throttle, c.Passwords = guarded, pool })
 	client := k.addClient("web", storage.AuthNone)
 	for range 10 {
-		guarded.Failed("guessed", netip.MustParseAddr("127.0.0.1"))
+		guarded.Failed("gu\u00e9ssed", netip.MustParseAddr("127.0.0.1"))
 	}
 	taken := make(chan error, 1)
 	go func() {
@@ -337,7 +338,7 @@ func TestThrottledWithoutAPlace(t *testing.T) {
 		taken <- err
 	}()
 	time.Sleep(20 * time.Millisecond)
-	k.refused(k.post(form("grant_type", "password", "client_id", client.ID, "username", "guessed", "password", "wrong password")), 429, "slow_down", "")
+	k.refused(k.post(form("grant_type", "password", "client_id", client.ID, "username", "gue\u0301ssed", "password", "wrong password")), 429, "slow_down", "")
 	select {
 	case err := <-taken:
 		t.Errorf("the only place was free before the refusal came: %v", err)

@@ -213,11 +213,13 @@ func TestNoSessionWithoutRefreshGrant(t *testing.T) {
 // checked gets nothing, and is told so no sooner than others.
 func TestChangesWhileSigningIn(t *testing.T) {
 	for _, grants := range [][]string{{storage.GrantPassword}, {storage.GrantPassword, storage.GrantRefreshToken}} {
+		const after = 2 * time.Second // longer than the hash takes
 		k := newKit(t, "", func(c *server.Config) {
+			c.FailAfter = after
 			c.Passwords = password.New(password.Config{Workers: 1, MaxWait: 30 * time.Second, Params: cheap})
 		})
 		client := k.addClient("cli", storage.AuthNone, func(c *storage.Client) { c.Grants = grants })
-		slow := password.New(password.Config{Workers: 1, Params: password.Params{Memory: 64 << 10, Time: 8, Threads: 1}})
+		slow := password.New(password.Config{Workers: 1, Params: password.Params{Memory: 32 << 10, Time: 6, Threads: 1}})
 		user := k.addUser("alice")
 		hash, err := slow.Hash(t.Context(), storage.NewSecret(user.password))
 		k.must(err)
@@ -231,10 +233,21 @@ func TestChangesWhileSigningIn(t *testing.T) {
 		_, err = k.store.SetDisabled(t.Context(), user.ID, true, time.Now())
 		k.must(err)
 		k.refused(<-answered, 400, "invalid_grant", "disabled")
-		if took := time.Since(began); took < failAfter {
-			t.Errorf("answered after %v, before %v", took, failAfter)
+		if took := time.Since(began); took < after {
+			t.Errorf("answered after %v, before %v", took, after)
 		}
 	}
+}
+
+// TestNeverWithoutAudience: a client with several audiences and no default
+// must say which; a token for nobody in particular would be good everywhere.
+func TestNeverWithoutAudience(t *testing.T) {
+	k := newKit(t, "")
+	user := k.addUser("alice")
+	client := k.addClient("web", storage.AuthNone, func(c *storage.Client) { c.DefaultAudiences = nil })
+	v := form("grant_type", "password", "client_id", client.ID, "username", user.Name, "password", user.password)
+	k.refused(k.post(v), 400, "invalid_target", "no audience")
+	k.login(user, client, "resource", apiAudience)
 }
 
 // TestUserClaims: a client sees those of the user's claims that its record
