@@ -45,11 +45,11 @@ func TestLifeOfAKey(t *testing.T) {
 		t.Errorf("GoneAt = %s", got)
 	}
 	step(handover + s.Skew + s.Poll - us)
-	if !find(first).HasPrivate() {
+	if find(first).private == nil {
 		t.Error("its private half went early")
 	}
 	step(handover + s.Skew + s.Poll)
-	if find(first).HasPrivate() {
+	if find(first).private != nil {
 		t.Error("its private half is still there")
 	}
 	step(gone - us)
@@ -76,7 +76,7 @@ func TestLate(t *testing.T) {
 	if want := epoch.Add(late + s.PublishAhead); !third.SignsFrom.Equal(want) {
 		t.Errorf("the third key signs from %s, want %s", third.SignsFrom, want)
 	}
-	if first := r.keys[0]; first.HasPrivate() || !first.GoneAt.Equal(epoch.Add(late+s.stay())) {
+	if first := r.keys[0]; first.private != nil || !first.GoneAt.Equal(epoch.Add(late+s.stay())) {
 		t.Errorf("the first key: %+v", first)
 	}
 }

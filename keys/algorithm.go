@@ -54,17 +54,22 @@ func algorithmNames() (names []string) {
 }
 
 // GenerateKey makes a private half in memory. It is the Generate of every
-// Rotator that is not given another.
+// Rotator that is not given another. No kid begins with a hyphen, where a
+// command line would take it for a flag.
 func GenerateKey(a Algorithm) (crypto.Signer, error) {
 	r, err := a.row()
 	if err != nil {
 		return nil, err
 	}
-	key, err := r.generate()
-	if err != nil {
-		return nil, fmt.Errorf("make %s key: %w", a, err)
+	for {
+		key, err := r.generate()
+		if err != nil {
+			return nil, fmt.Errorf("make %s key: %w", a, err)
+		}
+		if kid, err := thumbprint(key.Public()); err != nil || kid[0] != '-' {
+			return key, err
+		}
 	}
-	return key, nil
 }
 
 // check reports whether a public half is of the kind that the algorithm needs.

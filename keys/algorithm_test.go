@@ -103,7 +103,17 @@ func TestNothingShowsPrivateHalves(t *testing.T) {
 	if got := r.keys[0].LogValue().String(); got != "ES256 key "+r.keys[0].ID {
 		t.Errorf("logged as %q", got)
 	}
-	if k := r.keys[0]; !strings.Contains(fmt.Sprint(r), "2 keys") || !k.HasPrivate() {
+	if k := r.keys[0]; !strings.Contains(fmt.Sprint(r), "2 keys") || k.private == nil {
 		t.Errorf("printed as %v", r)
+	}
+}
+
+// A kid can be given on a command line: none begins like a flag does.
+func TestKidIsNoFlag(t *testing.T) {
+	for range 1500 { // 1 in 64 would
+		key := must(GenerateKey(ES256))
+		if kid := must(thumbprint(key.Public())); kid[0] == '-' {
+			t.Fatalf("generated %s", kid)
+		}
 	}
 }

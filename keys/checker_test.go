@@ -94,12 +94,12 @@ func (c *checker) key(r Ring, k Key, service storage.ServiceTime, now clocks) er
 		return fmt.Errorf("key %s: GoneAt went from %s to %s", k.ID, was, k.GoneAt)
 	}
 	c.goneAt[k.ID] = k.GoneAt
-	if had := c.private[k.ID]; !had && k.HasPrivate() && c.served[k.ID] != service {
+	if had := c.private[k.ID]; !had && k.private != nil && c.served[k.ID] != service {
 		return fmt.Errorf("key %s has its private half again", k.ID)
-	} else if had && !k.HasPrivate() && !c.revoked[k.ID] && !c.dropped[k.ID] && !c.unneeded(r, k, now.fastest) {
+	} else if had && k.private == nil && !c.revoked[k.ID] && !c.dropped[k.ID] && !c.unneeded(r, k, now.fastest) {
 		return fmt.Errorf("law 4: key %s lost its private half too early", k.ID)
 	}
-	c.private[k.ID] = k.HasPrivate()
+	c.private[k.ID] = k.private != nil
 	// Everybody looks within three polls.
 	if k.usable() && c.unneeded(r, k, now.slowest.Add(-3*c.schedule.Poll)) {
 		return fmt.Errorf("law 4: key %s still has its private half", k.ID)

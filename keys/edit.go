@@ -10,17 +10,19 @@ import (
 // more than once, with a newer ring each time. If it fails, nothing is stored.
 // Edit works in the serving process or in another one beside it, which needs
 // neither Start nor Run and finds out here if the store was set back
-// (ErrBehind). The ring is returned as it is stored; with an error about the
-// high-water mark, it is stored nonetheless.
+// (ErrBehind). Nothing is stored either where the high-water mark cannot be
+// written (ErrMark). The ring is returned as it is stored; if it has a version
+// beside an error, the mark failed all the same, and it is stored nonetheless.
 func (r *Rotator) Edit(ctx context.Context, change func(Ring, Instant) (Ring, error)) (Ring, error) {
 	return r.operate(ctx, task{change: change})
 }
 
 // Recover goes on from a store that was set back to an older state, or lost:
 // Ring.Recover on what is there, with what the high-water mark holds revoked,
-// stored above all versions seen. A ring that cannot be opened stays.
-func (r *Rotator) Recover(ctx context.Context) (Ring, error) {
-	return r.operate(ctx, task{recover: true})
+// stored above all versions seen. A ring that cannot be opened stays. Where
+// nothing was lost it does nothing (ErrNotBehind) unless it is forced.
+func (r *Rotator) Recover(ctx context.Context, force bool) (Ring, error) {
+	return r.operate(ctx, task{recover: true, force: force})
 }
 
 // Reseal stores the ring again, sealed with the first key-encryption key.
@@ -35,9 +37,17 @@ func (r *Rotator) operate(ctx context.Context, t task) (Ring, error) {
 }
 
 // View returns the stored ring as it is, and the instant, and changes nothing.
+// Like Start it refuses a store that was set back (ErrBehind).
 func (r *Rotator) View(ctx context.Context) (Ring, Instant, error) {
+	mark, err := r.cfg.Seen.Read()
+	if err != nil {
+		return Ring{}, Instant{}, err
+	}
 	found, err := r.load(ctx)
 	if err != nil {
+		return Ring{}, Instant{}, err
+	}
+	if err := r.refuse(found, mark); err != nil {
 		return Ring{}, Instant{}, err
 	}
 	if found.empty {

@@ -3,7 +3,10 @@ package keys
 import (
 	"bytes"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,14 +84,82 @@ func TestEditConflict(t *testing.T) {
 	}
 }
 
-// A ring that is stored although the mark could not be written is said to be.
-func TestEditWithoutMark(t *testing.T) {
+// Where the mark cannot be written nobody starts or acts; who serves goes on.
+func TestWithoutMark(t *testing.T) {
+	s := newSite(t)
+	dir := filepath.Join(t.TempDir(), "marks")
+	s.must(os.Mkdir(dir, 0o700))
+	machine := NewSeen(filepath.Join(dir, "seen"))
+	serving := s.started(on(machine))
+	s.must(os.RemoveAll(dir))
+	s.pass(100 * time.Second)
+	rotate := func(r Ring, now Instant) (Ring, error) { return r.Rotate(ES256, now, true) }
+	for name, act := range map[string]func() (Ring, error){
+		"edit":         func() (Ring, error) { return s.rotator(on(machine)).Edit(t.Context(), rotate) },
+		"edit, served": func() (Ring, error) { return serving.Edit(t.Context(), rotate) },
+		"reseal":       func() (Ring, error) { return s.rotator(on(machine)).Reseal(t.Context()) },
+		"recover":      func() (Ring, error) { return s.rotator(on(machine)).Recover(t.Context(), true) },
+	} {
+		if ring, err := act(); !errors.Is(err, ErrMark) || ring.Version() != 0 {
+			t.Errorf("%s: %v, %v", name, ring, err)
+		}
+	}
+	if s.row().Version() != 1 || s.writes != 1 {
+		t.Errorf("stored %v after %d writes", s.row(), s.writes)
+	}
+	// Nothing is stored for looking, either; a rotation that is due is.
+	s.pass(brisk().RotateEvery)
+	if err := serving.Look(t.Context()); !errors.Is(err, ErrMark) || s.row().Version() != 2 {
+		t.Errorf("%v, stored %v", err, s.row())
+	}
+	s.must(serving.Healthy())
+	empty := newSite(t)
+	if err := empty.rotator(on(machine)).Start(t.Context()); !errors.Is(err, ErrMark) || empty.writes != 0 {
+		t.Errorf("a start: %v, %d writes", err, empty.writes)
+	}
+}
+
+// A ring that is stored although the mark fails after all is said to be.
+func TestEditWithoutMarkAfterAll(t *testing.T) {
 	s := newSite(t)
 	s.started()
 	s.pass(100 * time.Second)
-	ring, err := s.rotator(on(NewSeen("/nowhere/seen"))).Edit(t.Context(), func(r Ring, now Instant) (Ring, error) { return r.Rotate(ES256, now, true) })
-	if err == nil || ring.Version() != 2 || s.row().Version() != 2 {
+	dir := filepath.Join(t.TempDir(), "marks")
+	s.must(os.Mkdir(dir, 0o700))
+	s.memory.before = func() { s.must(os.RemoveAll(dir)) }
+	ring, err := s.rotator(on(NewSeen(filepath.Join(dir, "seen")))).Edit(t.Context(), func(r Ring, now Instant) (Ring, error) { return r.Rotate(ES256, now, true) })
+	if !errors.Is(err, ErrMark) || ring.Version() != 2 || s.row().Version() != 2 {
 		t.Errorf("%v, %v", ring, err)
+	}
+}
+
+// TestViewRefuses: a revoked key is not shown as signing, but Start's refusal.
+func TestViewRefuses(t *testing.T) {
+	s := newSite(t)
+	r := s.started()
+	old, v := s.backup()
+	must(r.Edit(t.Context(), func(r Ring, now Instant) (Ring, error) { return r.Revoke(r.keys[0].ID, now, cheap()) }))
+	for name, sealed := range map[string][]byte{"set back": old, "emptied": nil} {
+		s.restore(sealed, min(v, storage.Version(len(sealed))))
+		if _, _, err := s.rotator().View(t.Context()); !errors.Is(err, ErrBehind) || !strings.Contains(err.Error(), "`hallmark keys recover`") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestRecoverRefuses: where nothing was lost, recovering would only harm.
+func TestRecoverRefuses(t *testing.T) {
+	s := newSite(t)
+	r := s.started()
+	kid := s.sign(r)
+	for _, rotator := range []*Rotator{r, s.rotator()} {
+		if _, err := rotator.Recover(t.Context(), false); !errors.Is(err, ErrNotBehind) || s.writes != 1 {
+			t.Errorf("%v, %d writes", err, s.writes)
+		}
+	}
+	ring, err := s.rotator().Recover(t.Context(), true)
+	if err != nil || ring.keys[ring.find(kid)].private != nil || s.writes != 2 {
+		t.Errorf("forced: %v, %v", ring, err)
 	}
 }
 
@@ -110,7 +181,7 @@ func TestRecoverCommand(t *testing.T) {
 	if err := s.rotator().Start(t.Context()); !errors.Is(err, ErrBehind) {
 		t.Fatal(err)
 	}
-	ring, err := s.rotator().Recover(t.Context())
+	ring, err := s.rotator().Recover(t.Context(), false)
 	s.must(err)
 	if ring.Version() != seen.Version+1 {
 		t.Errorf("version %d after %d", ring.Version(), seen.Version)
@@ -120,11 +191,11 @@ func TestRecoverCommand(t *testing.T) {
 	}
 	next := s.started()
 	kid := s.sign(next)
-	if i := ring.find(lost); kid == lost || i >= 0 && ring.keys[i].HasPrivate() {
+	if i := ring.find(lost); kid == lost || i >= 0 && ring.keys[i].private != nil {
 		t.Error("a key that may have signed in what was lost signs again")
 	}
 	for _, k := range must(must(NewSealer(testKEK(1))).Open(old)).keys {
-		if i := ring.find(k.ID); i < 0 || ring.keys[i].HasPrivate() || k.ID != leaked && ring.keys[i].GoneAt.IsZero() {
+		if i := ring.find(k.ID); i < 0 || ring.keys[i].private != nil || k.ID != leaked && ring.keys[i].GoneAt.IsZero() {
 			t.Errorf("%v is not kept as it should be", k)
 		}
 	}
@@ -136,10 +207,30 @@ func TestRecoverCommand(t *testing.T) {
 
 	// Lost altogether.
 	s.restore(nil, 0)
-	if ring, err = s.rotator().Recover(t.Context()); err != nil || ring.Version() != seen.Version+2 || len(ring.keys) != 2 {
+	if ring, err = s.rotator().Recover(t.Context(), false); err != nil || ring.Version() != seen.Version+2 || len(ring.keys) != 2 {
 		t.Errorf("%v, %v", ring, err)
 	}
 	s.started()
+}
+
+// TestRecoverRevoked: beside the keys of the backup that may have signed there
+// is one that signs and one that waits, and none that was made for the revoked
+// signer's place only to be dropped.
+func TestRecoverRevoked(t *testing.T) {
+	s := newSite(t)
+	r := s.started()
+	old, oldVersion := s.backup()
+	leaked := s.sign(r)
+	must(r.Edit(t.Context(), func(r Ring, now Instant) (Ring, error) { return r.Revoke(leaked, now, cheap()) }))
+	s.restore(old, oldVersion)
+	ring := must(s.rotator().Recover(t.Context(), false))
+	now := Instant{s.now(), must(s.ServiceTime(t.Context()))}
+	if got := states(ring, ES256, now); !slices.Equal(slices.Sorted(slices.Values(got)), []State{Retired, Revoked, Signing, Waiting}) {
+		t.Errorf("after recovering: %v", got)
+	}
+	if k := ring.keys[ring.find(leaked)]; !k.revoked() {
+		t.Errorf("%v is back", k)
+	}
 }
 
 // TestReseal: the rotation of the key-encryption key, as it is to be done.

@@ -59,6 +59,10 @@ var (
 	ErrBehind = errors.New("the stored key ring is older than one already seen")
 	// ErrWrongKey: the ring is sealed with a key-encryption key that is not among the given ones.
 	ErrWrongKey = errors.New("the key ring is sealed with another key-encryption key")
+	// ErrNotBehind: Recover was asked for where nothing was lost.
+	ErrNotBehind = errors.New("the stored key ring is not older than what was seen")
+	// ErrMark: the file that remembers what was seen cannot be used.
+	ErrMark = errors.New("high-water mark")
 	// ErrCorrupt: the stored bytes are not a ring that this program wrote.
 	ErrCorrupt = errors.New("the stored key ring cannot be read")
 )
@@ -117,9 +121,6 @@ func thumbprint(public crypto.PublicKey) (string, error) {
 func (k Key) JWK() jose.JSONWebKey {
 	return jose.JSONWebKey{Key: k.Public, KeyID: k.ID, Algorithm: string(k.Algorithm), Use: "sig"}
 }
-
-// HasPrivate reports whether the private half is still there.
-func (k Key) HasPrivate() bool { return k.private != nil }
 
 // String names the key and shows nothing of it.
 func (k Key) String() string { return string(k.Algorithm) + " key " + k.ID }

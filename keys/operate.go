@@ -39,8 +39,8 @@ func (r Ring) Rotate(alg Algorithm, now Instant, immediate bool) (Ring, error) {
 }
 
 // Revoke takes a key out of the key set at once and for good, and drops its
-// private half. If it signed, the waiting key signs now. Revoking a revoked key changes nothing; an unknown kid is
-// storage.ErrNotFound.
+// private half. If it signed, the waiting key signs now. Revoking a revoked key
+// changes nothing; an unknown kid is storage.ErrNotFound.
 func (r Ring) Revoke(kid string, now Instant, generate Generate) (Ring, error) {
 	now = now.stamped()
 	i := r.find(kid)
@@ -102,13 +102,18 @@ func (r Ring) holdsAny(kids []string) (string, bool) {
 // Recover makes a ring from one that was set back to an older state: what
 // happened since is unknown, so nothing in it signs again. Private halves are
 // dropped, unrevoked public halves stay for KeepAfter, and every line gets a
-// fresh key that signs at once and another that waits.
-func (r Ring) Recover(now Instant, generate Generate) (Ring, error) {
+// fresh key that signs at once and another that waits. Those of the revoked
+// kids that it holds are revoked; nobody needs to be promoted for them.
+func (r Ring) Recover(now Instant, generate Generate, revoked ...string) (Ring, error) {
 	now = now.stamped()
 	next := r.clone()
 	for i := range next.keys {
 		k := &next.keys[i]
 		if k.revoked() {
+			continue
+		}
+		if slices.Contains(revoked, k.ID) {
+			k.revoke(now.Wall, next.schedule)
 			continue
 		}
 		k.private, k.ReadyAt = nil, 0

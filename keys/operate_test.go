@@ -140,7 +140,7 @@ func TestRevoke(t *testing.T) {
 	s := brisk()
 	now := at(s.RotateEvery + 10*time.Second) // retired (private half still there), signing, waiting
 	base := poll(t, started(t, s), 0, s.RotateEvery+10*time.Second)
-	if got := states(base, ES256, now); !slices.Equal(got, []State{Retired, Signing, Waiting}) || !base.keys[0].HasPrivate() {
+	if got := states(base, ES256, now); !slices.Equal(got, []State{Retired, Signing, Waiting}) || base.keys[0].private == nil {
 		t.Fatal(got)
 	}
 	for i, c := range []struct {
@@ -154,7 +154,7 @@ func TestRevoke(t *testing.T) {
 				t.Fatal(err)
 			}
 			k := r.keys[r.find(kid)]
-			if k.Public != nil || k.HasPrivate() || !k.RevokedAt.Equal(now.Wall) || r.State(k, now) != Revoked {
+			if k.Public != nil || k.private != nil || !k.RevokedAt.Equal(now.Wall) || r.State(k, now) != Revoked {
 				t.Errorf("the revoked key: %+v", k)
 			}
 			if slices.ContainsFunc(r.Published(now.Wall), func(k Key) bool { return k.ID == kid }) {
@@ -185,7 +185,7 @@ func TestRevokeAgainAndAgain(t *testing.T) {
 	r, now := started(t, brisk()), at(time.Second)
 	for range 10 {
 		signer, ok := r.Signer(ES256, now)
-		if !ok || !signer.HasPrivate() {
+		if !ok || signer.private == nil {
 			t.Fatal("nobody signs")
 		}
 		r = must(r.Revoke(signer.ID, now, cheap()))
@@ -238,7 +238,7 @@ func TestRecover(t *testing.T) {
 	for _, k := range base.Keys() {
 		got := r.keys[r.find(k.ID)]
 		switch {
-		case got.HasPrivate():
+		case got.private != nil:
 			t.Errorf("%v has its private half", k)
 		case k.RevokedAt.IsZero() && got.GoneAt.Before(k.GoneAt):
 			t.Errorf("%v: GoneAt went from %s to %s", k, k.GoneAt, got.GoneAt)

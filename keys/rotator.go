@@ -48,7 +48,7 @@ type Rotator struct {
 	cfg      RotatorConfig
 	turn     chan struct{} // filled while a step is on
 	held     atomic.Pointer[held]
-	failures atomic.Int64
+	failures atomic.Int64              // looks that failed since the process began, for the log
 	tried    atomic.Pointer[time.Time] // when the last failed look ended
 }
 
@@ -132,9 +132,6 @@ func (r *Rotator) note(ctx context.Context, err error) error {
 		slog.Any("error", err), slog.Int64("failures", r.failures.Add(1)))
 	return err
 }
-
-// Failures counts the looks that failed since the process began.
-func (r *Rotator) Failures() int64 { return r.failures.Load() }
 
 // Healthy reports why the process should not be asked to sign: its last good
 // look is older than three polls.

@@ -19,7 +19,7 @@ func TestStart(t *testing.T) {
 	r := s.rotator(func(c *RotatorConfig) {
 		c.Schedule, c.OnChange = brisk(ES256, RS256), func(ring Ring) { changes = append(changes, ring) }
 	})
-	if err := r.Healthy(); err == nil || len(r.Ring().Keys()) != 0 || r.Algorithm("") != "" {
+	if err := r.Healthy(); err == nil || len(r.Ring().Keys()) != 0 {
 		t.Errorf("before Start: %v, %v", err, r.Ring())
 	}
 	if got := r.Ring().Schedule().LongestToken(); got != brisk().LongestToken() {
@@ -35,7 +35,7 @@ func TestStart(t *testing.T) {
 	if m := must(s.seen("a").Read()); m.Version != 1 {
 		t.Errorf("seen: %+v", m)
 	}
-	if err := r.Healthy(); err != nil || r.Failures() != 0 {
+	if err := r.Healthy(); err != nil || r.failures.Load() != 0 {
 		t.Error(err)
 	}
 	s.sign(r)
@@ -153,8 +153,8 @@ func TestRun(t *testing.T) {
 			}
 		}
 		for _, r := range rotators {
-			if err := r.Healthy(); err != nil || r.Failures() != 0 {
-				t.Errorf("%v, %d failures", err, r.Failures())
+			if err := r.Healthy(); err != nil || r.failures.Load() != 0 {
+				t.Errorf("%v, %d failures", err, r.failures.Load())
 			}
 		}
 		if len(signed) != 4 {
@@ -177,13 +177,13 @@ func TestStoreAway(t *testing.T) {
 	loads := 0
 	for range 20 {
 		s.pass(time.Second)
-		before := r.Failures()
+		before := r.failures.Load()
 		for range 10 {
 			if got := s.sign(r); got != kid {
 				t.Error("another key signs")
 			}
 		}
-		loads += int(r.Failures() - before)
+		loads += int(r.failures.Load() - before)
 	}
 	// Stale after 15 of the 20 seconds, and one look per poll from then on.
 	if loads != 1 {
@@ -192,8 +192,8 @@ func TestStoreAway(t *testing.T) {
 	if err := r.Healthy(); err == nil || !strings.Contains(err.Error(), "last looked at 20s ago") {
 		t.Errorf("healthy: %v", err)
 	}
-	if err := r.Look(t.Context()); err == nil || r.Failures() != 2 || !strings.Contains(s.logged(), "no route") {
-		t.Errorf("%v, %d failures, log %s", err, r.Failures(), s.logged())
+	if err := r.Look(t.Context()); err == nil || r.failures.Load() != 2 || !strings.Contains(s.logged(), "no route") {
+		t.Errorf("%v, %d failures, log %s", err, r.failures.Load(), s.logged())
 	}
 	s.setFail(nil)
 	s.must(r.Look(t.Context()))
@@ -259,8 +259,8 @@ func TestPanics(t *testing.T) {
 	for i, what := range []string{"service", "change"} {
 		boom = what
 		s.pass(brisk().RotateEvery + time.Second)
-		if err := r.Look(t.Context()); err == nil || r.Failures() != int64(i+1) {
-			t.Errorf("%s: %v, %d failures", what, err, r.Failures())
+		if err := r.Look(t.Context()); err == nil || r.failures.Load() != int64(i+1) {
+			t.Errorf("%s: %v, %d failures", what, err, r.failures.Load())
 		}
 	}
 	if !strings.Contains(s.logged(), "boom") || !strings.Contains(s.logged(), "rotator_test.go") {
@@ -283,6 +283,9 @@ func TestChangesAreLogged(t *testing.T) {
 	must(r.Edit(t.Context(), func(r Ring, now Instant) (Ring, error) { return r.Revoke(r.keys[0].ID, now, GenerateKey) }))
 	s.pass(time.Second)
 	must(r.Edit(t.Context(), func(r Ring, now Instant) (Ring, error) { return r.Rotate(ES256, now, false) }))
+	if strings.Contains(s.logged(), "0001-01-01") || !strings.Contains(s.logged(), "gone_at=2026-") {
+		t.Errorf("gone_at is not where it is set alone:\n%s", s.logged())
+	}
 	for _, want := range []string{`msg="key published"`, `msg="key retired"`, `msg="key revoked"`, `msg="key rescheduled"`, "version=4", "kid=" + r.Ring().keys[0].ID, "alg=ES256"} {
 		if !strings.Contains(s.logged(), want) {
 			t.Errorf("%s is missing in:\n%s", want, s.logged())

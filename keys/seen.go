@@ -50,16 +50,16 @@ func (s *Seen) Read() (Mark, error) {
 		return Mark{}, nil
 	}
 	if err != nil {
-		return Mark{}, fmt.Errorf("high-water mark: %w", err)
+		return Mark{}, fmt.Errorf("%w: %w", ErrMark, err)
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxMarkBytes+1))
 	if err != nil {
-		return Mark{}, fmt.Errorf("high-water mark: %w", err)
+		return Mark{}, fmt.Errorf("%w: %w", ErrMark, err)
 	}
 	m, err := parseMark(data)
 	if err != nil {
-		return Mark{}, fmt.Errorf("high-water mark %s: %w: restore the file, or remove it if the store is known to be current", s.path, err)
+		return Mark{}, fmt.Errorf("%w %s: %w: restore the file, or remove it if the store is known to be current", ErrMark, s.path, err)
 	}
 	return m, nil
 }
@@ -96,6 +96,31 @@ func (m Mark) raise(r Ring) Mark {
 	return m
 }
 
+// Probe reports whether Raise could write: it does all that Raise does but
+// putting the file in its place.
+func (s *Seen) Probe() error {
+	if s == nil {
+		return nil
+	}
+	unlock, err := lockFile(s.path + ".lock")
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrMark, err)
+	}
+	defer unlock()
+	m, err := s.Read()
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrMark, err)
+	}
+	if err := writeDurably(s.path, data, func(_, _ string) error { return nil }); err != nil {
+		return fmt.Errorf("%w: %w", ErrMark, err)
+	}
+	return nil
+}
+
 // Raise records a ring: durable when it returns, never lowering what is there,
 // whoever else writes at the same time.
 func (s *Seen) Raise(r Ring) error {
@@ -104,7 +129,7 @@ func (s *Seen) Raise(r Ring) error {
 	}
 	unlock, err := lockFile(s.path + ".lock")
 	if err != nil {
-		return fmt.Errorf("high-water mark: %w", err)
+		return fmt.Errorf("%w: %w", ErrMark, err)
 	}
 	defer unlock()
 	m, err := s.Read()
@@ -116,10 +141,10 @@ func (s *Seen) Raise(r Ring) error {
 	}
 	data, err := json.Marshal(m.raise(r))
 	if err != nil {
-		return fmt.Errorf("high-water mark: %w", err)
+		return fmt.Errorf("%w: %w", ErrMark, err)
 	}
 	if err := writeDurably(s.path, append(data, '\n'), os.Rename); err != nil {
-		return fmt.Errorf("high-water mark: %w", err)
+		return fmt.Errorf("%w: %w", ErrMark, err)
 	}
 	return nil
 }

@@ -64,6 +64,37 @@ func TestSeen(t *testing.T) {
 	}
 }
 
+// TestProbe: it says before what Raise would say, and leaves nothing behind.
+func TestProbe(t *testing.T) {
+	dir := t.TempDir()
+	s := NewSeen(filepath.Join(dir, "seen.json"))
+	for range 2 {
+		before := must(s.Read())
+		if err := s.Probe(); err != nil || must(s.Read()).Version != before.Version {
+			t.Errorf("%v", err)
+		}
+		if left := must(filepath.Glob(dir + "/.*")); len(left) != 0 {
+			t.Errorf("left behind: %v", left)
+		}
+		if err := s.Raise(revokedRing(3, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(s.path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range map[string]*Seen{"damaged": s, "no directory": NewSeen(filepath.Join(dir, "nowhere", "seen")), "a directory": NewSeen(t.TempDir()),
+		"a place for the lock alone": NewSeen(filepath.Join(dir, strings.Repeat("x", 248))), // the new file's name would be too long
+	} {
+		if err := s.Probe(); !errors.Is(err, ErrMark) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := (*Seen)(nil).Probe(); err != nil {
+		t.Errorf("no file is needed: %v", err)
+	}
+}
+
 // TestSeenTogether: writers in several processes do not lower or lose anything.
 // An advisory lock belongs to an open file, so goroutines stand for processes.
 func TestSeenTogether(t *testing.T) {

@@ -165,7 +165,7 @@ func TestCannotOpen(t *testing.T) {
 			s.restore(c.sealed, c.v)
 			fresh := s.rotator(func(cfg *RotatorConfig) { cfg.Sealer = must(NewSealer(testKEK(c.kek))) })
 			_, edited := fresh.Edit(t.Context(), func(r Ring, _ Instant) (Ring, error) { return r, nil })
-			_, recovered := fresh.Recover(t.Context())
+			_, recovered := fresh.Recover(t.Context(), true)
 			_, resealed := fresh.Reseal(t.Context())
 			_, _, viewed := fresh.View(t.Context())
 			for i, err := range []error{fresh.Start(t.Context()), fresh.Look(t.Context()), edited, recovered, resealed, viewed} {

@@ -35,17 +35,6 @@ func (r *Rotator) Sign(ctx context.Context, alg, typ string, payload []byte) (st
 	return jws.CompactSerialize()
 }
 
-// Algorithm returns the algorithm that Sign would use now for a client of alg;
-// empty before Start.
-func (r *Rotator) Algorithm(alg string) string {
-	h := r.held.Load()
-	if h == nil {
-		return ""
-	}
-	k, _ := h.ring.Signer(Algorithm(alg), r.instant(h))
-	return string(k.Algorithm)
-}
-
 // instant is now for a process between two looks. The counter is taken as it
 // was read: it may only lag, so that no key signs too early.
 func (r *Rotator) instant(h *held) Instant { return Instant{Wall: r.cfg.Now(), Service: h.service} }

@@ -21,6 +21,7 @@ type task struct {
 	create  bool                              // make a ring where there is none
 	change  func(Ring, Instant) (Ring, error) // what an operator does
 	recover bool                              // go on from a store that was set back
+	force   bool                              // recover where it was not set back
 	rewrite bool                              // store it again in any case
 }
 
@@ -79,17 +80,20 @@ func (r *Rotator) attempt(ctx context.Context, t task) (Ring, error) {
 		return Ring{}, fmt.Errorf("service time: %w", err)
 	}
 	now := Instant{Wall: r.cfg.Now(), Service: service}
-	base, err := r.base(ctx, found, mark, now, t)
+	base, revoked, err := r.base(ctx, found, mark, t)
 	if err != nil {
 		return Ring{}, err
 	}
-	next, err := r.apply(base, now, t)
+	next, err := r.apply(base, revoked, now, t)
 	if err != nil {
 		return Ring{}, err
 	}
 	old, holds := found.ring.version, r.Ring().version
 	if !next.same(found.ring) || found.empty || old < holds || t.rewrite || t.recover {
 		next = next.at(max(old, holds, mark.Version) + 1)
+		if err := r.mustRemember(t); err != nil {
+			return Ring{}, err
+		}
 		sealed, err := r.cfg.Sealer.Seal(next)
 		if err != nil {
 			return Ring{}, err
@@ -100,6 +104,16 @@ func (r *Rotator) attempt(ctx context.Context, t task) (Ring, error) {
 		found = stored{ring: next, sum: sha256.Sum256(sealed)}
 	}
 	return found.ring, r.adopt(ctx, found, mark, service, began)
+}
+
+// mustRemember finds out, before anything is stored, whether the mark can be
+// written: whoever starts or acts must not leave a state that a restored store
+// would undo unseen. A process that serves goes on without.
+func (r *Rotator) mustRemember(t task) error {
+	if t.create && r.held.Load() != nil {
+		return nil
+	}
+	return r.cfg.Seen.Probe()
 }
 
 // load reads the stored ring, and opens it unless it is the one held.
@@ -127,17 +141,19 @@ func (r *Rotator) load(ctx context.Context) (stored, error) {
 
 // base decides which ring to go on from. Versions only grow: a process that
 // finds a lower one than it holds, or another one of the same number, goes on
-// from its own.
-func (r *Rotator) base(ctx context.Context, found stored, mark Mark, now Instant, t task) (Ring, error) {
+// from its own. It also returns the kids that must not be in it unrevoked.
+func (r *Rotator) base(ctx context.Context, found stored, mark Mark, t task) (Ring, []string, error) {
 	h := r.held.Load()
 	base, revoked := found.ring, mark.Revoked
 	switch {
+	case t.recover && !t.force && r.refuse(found, mark) == nil:
+		return Ring{}, nil, fmt.Errorf("%w: nothing is to be recovered, and recovering drops every private half; use `hallmark keys rotate` for new keys, `hallmark keys revoke` for a leaked one", ErrNotBehind)
 	case h == nil && !t.recover:
 		if err := r.refuse(found, mark); err != nil {
-			return Ring{}, err
+			return Ring{}, nil, err
 		}
 	case h != nil && max(h.ring.version, found.ring.version) < mark.Version && !t.recover:
-		return Ring{}, r.behind(found, mark)
+		return Ring{}, nil, r.behind(found, mark)
 	case h != nil && found.ring.version <= h.ring.version && found.sum != h.sum:
 		r.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "key ring: the store was set back, writing the ring at hand above it",
 			slog.Int64("found", int64(found.ring.version)), slog.Int64("held", int64(h.ring.version)))
@@ -146,12 +162,13 @@ func (r *Rotator) base(ctx context.Context, found stored, mark Mark, now Instant
 		revoked = slices.Concat(revoked, h.ring.revokedKids())
 	}
 	if len(base.keys) == 0 && (t.create || t.recover) {
-		return NewRing(r.cfg.Schedule)
+		base, err := NewRing(r.cfg.Schedule)
+		return base, nil, err
 	}
 	if len(base.keys) == 0 {
-		return Ring{}, errNoRing
+		return Ring{}, nil, errNoRing
 	}
-	return base.revokeAll(revoked, now, r.cfg.Generate)
+	return base, revoked, nil
 }
 
 // refuse keeps a process that holds nothing from going on where the store was set back.
@@ -175,12 +192,14 @@ func (r *Rotator) behind(found stored, mark Mark) error {
 }
 
 // apply does what is due, then the task, then what is due after it.
-func (r *Rotator) apply(base Ring, now Instant, t task) (Ring, error) {
-	var err error
+func (r *Rotator) apply(base Ring, revoked []string, now Instant, t task) (_ Ring, err error) {
 	if t.recover {
-		if base, err = base.Recover(now, r.cfg.Generate); err != nil {
-			return Ring{}, err
-		}
+		base, err = base.Recover(now, r.cfg.Generate, revoked...)
+	} else {
+		base, err = base.revokeAll(revoked, now, r.cfg.Generate)
+	}
+	if err != nil {
+		return Ring{}, err
 	}
 	next, _, err := base.Advance(now, r.cfg.Generate)
 	if err != nil || t.change == nil {
@@ -237,7 +256,10 @@ func (r *Rotator) logChange(ctx context.Context, next Ring) {
 		default:
 			continue
 		}
-		r.cfg.Log.LogAttrs(ctx, slog.LevelInfo, event, slog.String("kid", k.ID), slog.String("alg", string(k.Algorithm)),
-			slog.Time("signs_from", k.SignsFrom), slog.Time("gone_at", k.GoneAt))
+		attrs := []slog.Attr{slog.String("kid", k.ID), slog.String("alg", string(k.Algorithm)), slog.Time("signs_from", k.SignsFrom)}
+		if !k.GoneAt.IsZero() {
+			attrs = append(attrs, slog.Time("gone_at", k.GoneAt))
+		}
+		r.cfg.Log.LogAttrs(ctx, slog.LevelInfo, event, attrs...)
 	}
 }

@@ -34,7 +34,7 @@ type clientAddCmd struct {
 }
 
 func (c *clientAddCmd) Run(ctx context.Context, p *process) error {
-	return p.withOffice(ctx, c.Operation, func(o *office) error {
+	return p.withNewOffice(ctx, c.Operation, func(o *office) error {
 		if err := o.openKeys(ctx, p, c.Place, keys.RotatorConfig{Schedule: keys.DefaultSchedule()}); err != nil {
 			return err
 		}

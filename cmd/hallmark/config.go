@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/hallmark-auth/hallmark/discovery"
 	"github.com/hallmark-auth/hallmark/keys"
 	"github.com/hallmark-auth/hallmark/server/password"
+	"github.com/hallmark-auth/hallmark/storage"
 )
 
 // Config is all that the server can be told. The help texts are the manual;
@@ -25,6 +27,8 @@ type Config struct {
 	Sessions `group:"Lifetimes"`
 	Seed     `group:"Key schedule of a new store (kept in the store from then on)"`
 
+	TrustedProxy []string `setting:"" placeholder:"CIDR" help:"Address or prefix of a proxy in front of the server that is believed what it says in X-Forwarded-For. Repeatable, or separated by commas or spaces. Without it everybody behind a proxy is one network to the sign-in throttle, and the log shows the proxy's address."`
+
 	PasswordWorkers int `setting:"" placeholder:"N" help:"How many passwords may be hashed at once, 19 MiB each. Default: half the cores."`
 }
 
@@ -34,6 +38,7 @@ type Place struct {
 	Store      string   `setting:"" placeholder:"FILE" help:"The SQLite database: a path or sqlite:PATH. Default: hallmark.db in the data directory."`
 	KEKFile    []string `name:"kek-file" setting:"" sep:"none" placeholder:"FILE" help:"File with a key-encryption key (32 bytes in base64), which seals the signing keys in the store. Repeatable: the first seals, any opens. Default: kek in the data directory, made on a first start. Back it up apart from the store: without it the signing keys are lost. A key may also be given as text in HALLMARK_KEK."`
 	KEKCommand string   `name:"kek-command" setting:"" placeholder:"COMMAND" help:"Command whose output is a key-encryption key in base64; run by the shell. Order of sources: HALLMARK_KEK, files, command."`
+	SeenFile   string   `name:"seen-file" setting:"" placeholder:"FILE" help:"File that remembers the newest key ring and the revoked keys, so that a store which was set back to an older state is refused. It must be writable, and must not be restored together with the database. Default: kek.seen beside the first --kek-file, or else in the data directory."`
 }
 
 // Operation is what all operator's commands take.
@@ -69,6 +74,8 @@ func (p Place) storePath() (string, error) {
 	scheme, _, isURL := strings.Cut(p.Store, "://")
 	path, isSQLite := strings.CutPrefix(p.Store, "sqlite:")
 	switch {
+	case p.Data == "":
+		return "", usage("--data is empty: name a directory")
 	case p.Store == "":
 		return filepath.Join(p.Data, "hallmark.db"), nil
 	case isSQLite && path != "" && !strings.HasPrefix(path, "//"):
@@ -87,7 +94,17 @@ func (p Place) storePath() (string, error) {
 func (p Place) kekPath() string { return filepath.Join(p.Data, "kek") }
 
 // seen is what remembers the newest key ring when a backup of the store does not.
-func (p Place) seen() *keys.Seen { return keys.NewSeen(filepath.Join(p.Data, "kek.seen")) }
+// It lies apart from the store where the key-encryption key does: who restores
+// the one need not think of the other.
+func (p Place) seen() *keys.Seen {
+	switch {
+	case p.SeenFile != "":
+		return keys.NewSeen(p.SeenFile)
+	case len(p.KEKFile) > 0:
+		return keys.NewSeen(filepath.Join(filepath.Dir(p.KEKFile[0]), "kek.seen"))
+	}
+	return keys.NewSeen(filepath.Join(p.Data, "kek.seen"))
+}
 
 // check finds what can be wrong without looking at anything.
 func (c Config) check() error {
@@ -106,13 +123,50 @@ func (c Config) check() error {
 	if err := (password.Config{Workers: c.PasswordWorkers}).Validate(); err != nil {
 		return usage("--password-workers: %w", err)
 	}
+	if _, err := c.proxies(); err != nil {
+		return err
+	}
 	switch {
 	case c.AccessLifetime < time.Second || c.IdleLifetime < time.Second || c.AbsoluteLifetime < time.Second:
 		return usage("--access-lifetime, --idle-lifetime and --absolute-lifetime: at least 1s each")
 	case c.IdleLifetime > c.AbsoluteLifetime:
 		return usage("--idle-lifetime: %s is longer than the absolute lifetime %s: a session cannot idle longer than it lives", c.IdleLifetime, c.AbsoluteLifetime)
+	case c.IdleLifetime < 2*storage.DefaultRetryWindow:
+		return usage("--idle-lifetime: %s is too short: a refresh that is answered again inside the retry window is not recorded as use, so sessions in use would expire: 2 × retry window %s = %s at least",
+			c.IdleLifetime, storage.DefaultRetryWindow, 2*storage.DefaultRetryWindow)
 	}
 	return nil
+}
+
+// proxies are the trusted ones. A single address is a prefix of its full length.
+func (c Config) proxies() (out []netip.Prefix, err error) {
+	for _, text := range strings.Fields(strings.Join(c.TrustedProxy, " ")) {
+		prefix, err := parseProxy(text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, prefix)
+	}
+	return out, nil
+}
+
+func parseProxy(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		addr = addr.Unmap().WithZone("")
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	prefix, err := netip.ParsePrefix(text)
+	switch {
+	case err != nil:
+		return prefix, usage("--trusted-proxy: %q is neither an address nor a prefix: write 10.1.2.3, 10.0.0.0/8 or fd00::/8", text)
+	case prefix.Addr().Is4In6():
+		return prefix, usage("--trusted-proxy: %s: write the IPv4 prefix by itself, such as 10.0.0.0/8", text)
+	case prefix.Bits() == 0:
+		return prefix, usage("--trusted-proxy: %s is everybody, and anybody could claim any address: name the proxies alone", text)
+	case prefix != prefix.Masked():
+		return prefix, usage("--trusted-proxy: %s has bits beyond the prefix: write %s, or the address alone", text, prefix.Masked())
+	}
+	return prefix, nil
 }
 
 // schedule is the one that a new store begins with.

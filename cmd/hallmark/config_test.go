@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"reflect"
 	"slices"
@@ -70,6 +71,48 @@ func TestSchedule(t *testing.T) {
 	}
 	if got := (Config{}).ignored(want); got != nil {
 		t.Errorf("ignored though not said: %q", got)
+	}
+}
+
+// What remembers the newest ring lies apart from the store where it can.
+func TestSeenFile(t *testing.T) {
+	for want, place := range map[string]Place{
+		"data/kek.seen":     {Data: "data"},
+		"/run/kek.seen":     {Data: "data", KEKFile: []string{"/run/new", "/etc/old"}},
+		"/var/lib/x/marked": {Data: "data", KEKFile: []string{"/run/new"}, SeenFile: "/var/lib/x/marked"},
+	} {
+		if got := place.seen().String(); got != want {
+			t.Errorf("%+v: %s, want %s", place, got, want)
+		}
+	}
+}
+
+func TestTrustedProxies(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "[]", "10.1.2.3": "[10.1.2.3/32]", "10.0.0.0/8": "[10.0.0.0/8]", "::1": "[::1/128]", "fd00::/8": "[fd00::/8]",
+		"::ffff:10.1.2.3": "[10.1.2.3/32]", "fe80::1%eth0": "[fe80::1/128]", "10.1.2.3/32  fd00::/8\t::1": "[10.1.2.3/32 fd00::/8 ::1/128]",
+		"x": "", "10.0.0.0/33": "", "10.1.2.3/8": "", "10.0.0.0/0": "", "::/0": "", "::ffff:10.0.0.0/104": "", "10.1.2.3:80": "", "10.1.2.3 x": "", "proxy.example": "",
+	} {
+		got, err := Config{TrustedProxy: []string{text}}.proxies()
+		if want == "" {
+			if err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), "--trusted-proxy") {
+				t.Errorf("%q is %v, %v; want it refused", text, got, err)
+			}
+			continue
+		}
+		if err != nil || fmt.Sprint(got) != want {
+			t.Errorf("%q is %v, %v; want %s", text, got, err, want)
+		}
+	}
+	for _, args := range [][]string{{"--trusted-proxy=10.0.0.0/8", "--trusted-proxy=::1"}, {"--trusted-proxy=10.0.0.0/8,::1"}} {
+		if got, err := parse(t, nil, args...).proxies(); err != nil || len(got) != 2 {
+			t.Errorf("%q: %v, %v", args, got, err)
+		}
+	}
+	for _, value := range []string{"10.0.0.0/8,::1", "10.0.0.0/8 ::1", "10.0.0.0/8, ::1"} {
+		if got, err := parse(t, map[string]string{"HALLMARK_TRUSTED_PROXY": value}).proxies(); err != nil || len(got) != 2 {
+			t.Errorf("HALLMARK_TRUSTED_PROXY=%q: %v, %v", value, got, err)
+		}
 	}
 }
 

@@ -2,22 +2,15 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 
-	"github.com/hallmark-auth/hallmark/discovery/verify"
 	"github.com/hallmark-auth/hallmark/server/operator"
 	"github.com/hallmark-auth/hallmark/storage"
 )
@@ -39,33 +32,7 @@ type demo struct {
 	Password string `json:"password"`
 
 	path string
-}
-
-// loadDemo reads demo.json, or draws new credentials if there is none.
-func loadDemo(dir string) (*demo, error) {
-	d := &demo{path: filepath.Join(dir, "demo.json")}
-	text, err := os.ReadFile(d.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		d.ClientID, d.Username, d.Password = "demo-"+random(), demoUser, random()
-		return d, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(text, d)
-	}
-	if err == nil && (d.ClientID == "" || d.Username == "" || d.Password == "") {
-		err = errors.New("credentials are missing")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s cannot be used (%w): restore it, or start the demo with another --data", d.path, err)
-	}
-	return d, nil
-}
-
-// random returns 144 bits in base64url: 24 characters that no shell minds.
-func random() string {
-	b := make([]byte, 18)
-	rand.Read(b) // never fails
-	return base64.RawURLEncoding.EncodeToString(b)
+	dead string // why the credentials sign nobody in; empty: they do
 }
 
 // refuse keeps a demo, with its printed password, away from a store that
@@ -89,9 +56,9 @@ func (d *demo) refuse(ctx context.Context, users operator.UserList) error {
 }
 
 // prepare makes what is missing. The file comes first: a start that was
-// interrupted here is finished by the next one.
+// interrupted here is finished by the next one, and two at once agree on it.
 func (d *demo) prepare(ctx context.Context, o *operator.Operator) error {
-	if err := d.save(); err != nil {
+	if err := d.keep(); err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
 	_, _, err := o.AddClient(ctx, operator.NewClient{
@@ -106,35 +73,36 @@ func (d *demo) prepare(ctx context.Context, o *operator.Operator) error {
 	if err != nil && !errors.Is(err, storage.ErrConflict) {
 		return fmt.Errorf("demo: %w", err)
 	}
-	if _, err := o.User(ctx, d.Username); !errors.Is(err, storage.ErrNotFound) {
-		return err
+	_, err = o.User(ctx, d.Username)
+	if errors.Is(err, storage.ErrNotFound) {
+		_, err = o.AddUser(ctx, operator.NewUser{
+			Name: d.Username, Password: storage.NewSecret(d.Password),
+			Claims: storage.UserClaims{Roles: []string{"demonstrator"}},
+		})
 	}
-	_, err = o.AddUser(ctx, operator.NewUser{
-		Name: d.Username, Password: storage.NewSecret(d.Password),
-		Claims: storage.UserClaims{Roles: []string{"demonstrator"}},
-	})
-	if err != nil {
+	if err != nil && !errors.Is(err, storage.ErrConflict) { // another process was faster
 		return fmt.Errorf("demo: %w", err)
 	}
 	return nil
 }
 
-// save writes demo.json, whole or not at all.
-func (d *demo) save() error {
-	text, err := json.MarshalIndent(d, "", "  ")
+// try finds out whether the credentials still sign in: operators may have
+// changed what the file remembers.
+func (d *demo) try(ctx context.Context, o *office) error {
+	user, err := o.User(ctx, d.Username)
 	if err != nil {
-		return err
+		return fmt.Errorf("demo: %w", err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(d.path), ".demo-*") // mode 0600
-	if err != nil {
-		return err
+	result, err := o.pool.Verify(ctx, user.PasswordHash, storage.NewSecret(d.Password), nil)
+	switch {
+	case err != nil:
+		return fmt.Errorf("demo: %w", err)
+	case user.Disabled:
+		d.dead = fmt.Sprintf("The user %[1]s of %[2]s is disabled: let it sign in again with user enable %[1]s", d.Username, d.path)
+	case !result.Match:
+		d.dead = fmt.Sprintf("The password of the user %s was changed, and %s does not hold the new one: sign in with that", d.Username, d.path)
 	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(append(text, '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), d.path)
+	return nil
 }
 
 // prepareDemo makes the demo's user and client.
@@ -143,57 +111,10 @@ func (g *instance) prepareDemo(ctx context.Context) error {
 		return nil
 	}
 	g.demo.Issuer = g.cfg.Issuer
-	return g.demo.prepare(ctx, &g.Operator)
-}
-
-// besideDemo serves the demo API beside the server. Who calls it before it is
-// up waits for it.
-func (g *instance) besideDemo(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != demoPath {
-			next.ServeHTTP(w, r)
-			return
-		}
-		select {
-		case <-g.demoUp:
-			g.demoAPI.ServeHTTP(w, r)
-		case <-r.Context().Done():
-		}
-	})
-}
-
-// startAPI returns the demo API: a resource server like any other, which gets
-// the issuer's keys over HTTP and verifies by itself. Only the way to the
-// issuer is shortened: it is the listener of this process, whatever name and
-// port the issuer has outside.
-func (d *demo) startAPI(ctx context.Context, listener net.Addr, opts ...verify.Option) (http.Handler, func(), error) {
-	if strings.HasPrefix(d.Issuer, "http:") {
-		dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var dialer net.Dialer
-			return dialer.DialContext(ctx, listener.Network(), reachable(listener))
-		}
-		opts = append(opts, verify.WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: dial}}))
+	if err := g.demo.prepare(ctx, &g.Operator); err != nil {
+		return err
 	}
-	v, err := verify.New(ctx, d.Issuer, demoAudience, opts...)
-	if err != nil {
-		return nil, nil, fmt.Errorf("demo API: %w; see whether the issuer is this server", err)
-	}
-	return v.Require(demoScope)(http.HandlerFunc(demoMe)), v.Close, nil
-}
-
-// demoMe answers with what the token says about its bearer.
-func demoMe(w http.ResponseWriter, r *http.Request) {
-	claims, ok := verify.FromContext(r.Context())
-	if !ok {
-		http.Error(w, "no token", http.StatusUnauthorized)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	_ = json.NewEncoder(w).Encode(map[string]any{ // the client is gone if it fails
-		"sub": claims.Subject, "client_id": claims.ClientID, "scope": claims.Scope,
-		"roles": claims.Roles, "expires_at": stamp(claims.ExpiresAt),
-	})
+	return g.demo.try(ctx, g.office)
 }
 
 // apiURL is where the demo API is found: beside the issuer, below its host.
@@ -207,6 +128,10 @@ func (d *demo) apiURL() string {
 
 // print shows what to paste.
 func (d *demo) print(w io.Writer) error {
+	if d.dead != "" {
+		_, err := fmt.Fprintf(w, "Hallmark demo, issuer %s\n\n%s, or start a new demo with another --data.\n", d.Issuer, d.dead)
+		return err
+	}
 	_, err := fmt.Fprintf(w, `Hallmark demo, issuer %[1]s
 
 Get tokens:

@@ -1,14 +1,21 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"log/slog"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/hallmark-auth/hallmark/keys"
+	"github.com/hallmark-auth/hallmark/storage"
+	"github.com/hallmark-auth/hallmark/storage/sqlite"
 )
 
 func readDemo(t *testing.T, dir string) demo {
@@ -127,6 +134,135 @@ func TestDemoAgain(t *testing.T) {
 	fresh := readDemo(t, other.data)
 	if out := other.ok(fresh.Password, "token", "--issuer", fresh.Issuer, "--client-id", fresh.ClientID, "--username", fresh.Username, "--access-token"); len(out) < 100 {
 		t.Errorf("the finished demo answers %q", out)
+	}
+}
+
+// TestDemoTogether: of two first starts at once both serve, and demo.json holds
+// what signs in at both.
+func TestDemoTogether(t *testing.T) {
+	d := newDesk(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	args := []string{"serve", "--demo", "--data", d.data, "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"}
+	both := make([]running, 2)
+	var wg sync.WaitGroup
+	for i := range both {
+		wg.Go(func() {
+			if code := run(ctx, args, strings.NewReader(""), &both[i].out, &both[i].err, func(string) string { return "" }); code != exitOK {
+				t.Errorf("one of two ended with %d: %s", code, both[i].err.String())
+			}
+		})
+	}
+	for i := range both {
+		await(t, "serves", func() bool {
+			return strings.Contains(both[i].out.String(), "demo.json") || strings.Contains(both[i].err.String(), "hallmark: ")
+		})
+		printed := regexp.MustCompile(`-d username=(\S+) -d password=([^)]+)`).FindStringSubmatch(both[i].out.String())
+		if creds := readDemo(t, d.data); len(printed) != 3 || printed[2] != creds.Password {
+			t.Errorf("one of two printed other credentials than demo.json holds:\n%s", both[i].out.String())
+			continue
+		}
+		issuer := "http://" + both[i].logged("public")
+		creds := readDemo(t, d.data)
+		d.ok(creds.Password, "token", "--issuer", issuer, "--client-id", creds.ClientID, "--username", creds.Username)
+	}
+	cancel()
+	wg.Wait()
+}
+
+// TestDemoKeeps: who comes second takes the credentials of the first, whatever
+// it drew, and writes its own issuer.
+func TestDemoKeeps(t *testing.T) {
+	dir := t.TempDir()
+	var all []*demo
+	for range 2 {
+		d, err := loadDemo(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, d)
+	}
+	first, second := all[0], all[1]
+	first.Issuer, second.Issuer = "http://127.0.0.1:1", "http://127.0.0.1:2"
+	drawn := first.Password
+	for _, d := range all {
+		if err := d.keep(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := readDemo(t, dir); first.Password != drawn || got.Password != drawn || second.Password != drawn || second.ClientID != first.ClientID {
+		t.Errorf("demo.json has %s, the first had drawn %s, the second goes by %s", got.Password, drawn, second.Password)
+	} else if got.Issuer != second.Issuer || second.Issuer != "http://127.0.0.1:2" {
+		t.Errorf("demo.json has the issuer %s", got.Issuer)
+	}
+}
+
+// overtaken are users among whom another process adds one right after a look
+// for them.
+type overtaken struct {
+	*sqlite.Store
+	add func()
+}
+
+func (o overtaken) UserByName(ctx context.Context, name string) (storage.User, error) {
+	user, err := o.Store.UserByName(ctx, name)
+	o.add()
+	return user, err
+}
+
+// TestDemoOvertaken: the demo's user may be there by the time it is added.
+func TestDemoOvertaken(t *testing.T) {
+	p := &process{getenv: func(string) string { return "" }}
+	dir := t.TempDir()
+	o, err := p.openStore(t.Context(), filepath.Join(dir, "hallmark.db"), 1, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.store.Close()
+	if err := o.openKeys(t.Context(), p, Place{Data: dir}, keys.RotatorConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	d, err := loadDemo(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	faster := o.Operator
+	o.Users = overtaken{o.store, func() {
+		if err := d.prepare(t.Context(), &faster); err != nil {
+			t.Error(err)
+		}
+	}}
+	if err := d.prepare(t.Context(), &o.Operator); err != nil {
+		t.Errorf("the second of two starts: %v", err)
+	}
+	o.Users = o.store
+	if err := d.try(t.Context(), o); err != nil || d.dead != "" {
+		t.Errorf("afterwards: %v %s", err, d.dead)
+	}
+}
+
+// TestDemoDead: credentials that sign nobody in any more are not printed.
+func TestDemoDead(t *testing.T) {
+	d := newDesk(t)
+	d.serve("--demo").stop(t)
+	creds := readDemo(t, d.data)
+	d.ok(newPassword(), "user", "passwd", "demo")
+	for act, part := range map[string]string{"": "was changed", "disable": "user enable demo"} {
+		if act != "" {
+			d.ok("", "user", act, "demo")
+		}
+		s := d.serve("--demo")
+		if out := s.out.String(); !strings.Contains(out, part) || strings.Contains(out, creds.Password) {
+			t.Errorf("%s: printed\n%s", part, out)
+		}
+		s.stop(t)
+		if act != "" {
+			d.ok("", "user", "enable", "demo")
+		}
+	}
+	d.ok(creds.Password+"\n", "user", "passwd", "demo")
+	if s := d.serve("--demo"); !strings.Contains(s.out.String(), creds.Password) {
+		t.Errorf("printed\n%s", s.out.String())
 	}
 }
 

@@ -52,13 +52,14 @@ func exitCode(err error) int {
 		return exitOK
 	case errors.As(err, &f):
 		return f.code
-	case errors.As(err, &invalid):
+	case errors.As(err, &invalid), errors.Is(err, keys.ErrNotBehind):
 		return exitUsage
 	case errors.Is(err, storage.ErrNotFound):
 		return exitNotFound
 	case errors.Is(err, storage.ErrConflict):
 		return exitConflict
-	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, keys.ErrBehind), errors.Is(err, keys.ErrWrongKey), errors.Is(err, keys.ErrCorrupt):
+	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, keys.ErrBehind), errors.Is(err, keys.ErrWrongKey),
+		errors.Is(err, keys.ErrCorrupt), errors.Is(err, keys.ErrMark):
 		return exitUnusable
 	}
 	return exitFailure
@@ -76,6 +77,10 @@ func explain(err error) string {
 		return err.Error() + "; nothing was changed: give it with --kek-file, HALLMARK_KEK or --kek-command"
 	case errors.Is(err, keys.ErrCorrupt):
 		return err.Error() + "; nothing was changed: restore the store from a backup"
+	case errors.Is(err, keys.ErrMark):
+		return err.Error() + "; it must be readable and writable: name another file with --seen-file if that one cannot be"
+	case errors.Is(err, keys.ErrNotBehind):
+		return err.Error() + "; if the host or the store leaked, so that no key of it may sign again, add --force"
 	case errors.Is(err, storage.ErrNotFound):
 		return err.Error() + "; the list commands show what there is"
 	case errors.Is(err, storage.ErrConflict):

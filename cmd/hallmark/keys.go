@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -133,31 +132,41 @@ func (c *keysRevokeCmd) Run(ctx context.Context, p *process) error {
 	})
 }
 
-type keysRecoverCmd struct {
+type keysResealCmd struct {
 	Operation
 }
 
+func (c *keysResealCmd) Run(ctx context.Context, p *process) error {
+	return p.withKeys(ctx, c.Operation, func(o *office) error {
+		version, err := o.ResealKeys(ctx)
+		if err != nil {
+			return err
+		}
+		return c.print(p.stdout, versionView{int64(version)}, func(w io.Writer) error {
+			_, err := fmt.Fprintf(w, "The key ring, now version %d, is sealed with the first key-encryption key. The others are needed for older backups only.\n", version)
+			return err
+		})
+	})
+}
+
+// A versionView is a key ring as it was stored.
+type versionView struct {
+	Version int64 `json:"version"`
+}
+
+type keysRecoverCmd struct {
+	Operation
+
+	Force bool `help:"Also where the store is not older than what was seen: for a host or a store that leaked, so that no key of it may sign again."`
+}
+
 func (c *keysRecoverCmd) Run(ctx context.Context, p *process) error {
-	return p.withOffice(ctx, c.Operation, func(o *office) error {
-		// A store that was lost has no ring either, but one was seen.
-		has, err := o.hasKeys(ctx)
+	return p.withKeys(ctx, c.Operation, func(o *office) error {
+		version, err := o.RecoverKeys(ctx, c.Force)
 		if err != nil {
 			return err
 		}
-		if mark, err := c.Place.seen().Read(); err != nil || !has && mark.Version == 0 {
-			return errors.Join(err, errNoKeys)
-		}
-		if err := o.openKeys(ctx, p, c.Place, keys.RotatorConfig{Schedule: keys.DefaultSchedule()}); err != nil {
-			return err
-		}
-		version, err := o.RecoverKeys(ctx)
-		if err != nil {
-			return err
-		}
-		result := struct {
-			Version int64 `json:"version"`
-		}{int64(version)}
-		return c.print(p.stdout, result, func(w io.Writer) error {
+		return c.print(p.stdout, versionView{int64(version)}, func(w io.Writer) error {
 			_, err := fmt.Fprintf(w, "The key ring goes on as version %d with new keys. Keys that were made after the backup are unknown: their tokens are refused, and clients refresh or sign in again.\n", version)
 			return err
 		})

@@ -3,7 +3,7 @@
 //	hallmark serve                    the server; serve --demo to try it out
 //	hallmark user add|list|passwd|disable|enable
 //	hallmark client add|list
-//	hallmark keys list|rotate|revoke|recover
+//	hallmark keys list|rotate|revoke|reseal|recover
 //	hallmark token                    get a token as a client would
 //	hallmark verify TOKEN             verify one offline, check by check
 //	hallmark conformance              examine any issuer

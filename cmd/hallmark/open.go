@@ -26,10 +26,22 @@ type office struct {
 	pool  *password.Pool
 }
 
-// withOffice runs an act on the store. It makes one in a directory that is
-// there, so that users and clients can be added before the first start; a
-// mistyped directory is an error.
+// withOffice runs an act on the store, which must be there.
 func (p *process) withOffice(ctx context.Context, op Operation, act func(*office) error) error {
+	path, err := op.storePath()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return fail(exitUnusable, "there is no store %s: name the right one with --data or --store; serve, user add and client add make a new one", path)
+	}
+	return p.withNewOffice(ctx, op, act)
+}
+
+// withNewOffice is withOffice for acts that make a store if there is none, so
+// that users and clients can be added before the first start. The directory
+// must be there: a mistyped one is an error.
+func (p *process) withNewOffice(ctx context.Context, op Operation, act func(*office) error) error {
 	path, err := op.storePath()
 	if err != nil {
 		return err
@@ -49,11 +61,8 @@ var errNoKeys = fail(exitUnusable, "the store has no signing keys yet: start the
 // withKeys is withOffice for acts on the signing keys, which must be there.
 func (p *process) withKeys(ctx context.Context, op Operation, act func(*office) error) error {
 	return p.withOffice(ctx, op, func(o *office) error {
-		switch has, err := o.hasKeys(ctx); {
-		case err != nil:
+		if err := o.needKeys(ctx, op.Place); err != nil {
 			return err
-		case !has:
-			return errNoKeys
 		}
 		if err := o.openKeys(ctx, p, op.Place, keys.RotatorConfig{Schedule: keys.DefaultSchedule()}); err != nil {
 			return err
@@ -82,6 +91,19 @@ func (o *office) hasKeys(ctx context.Context) (bool, error) {
 		return false, fmt.Errorf("load the key ring: %w", err)
 	}
 	return err == nil, nil
+}
+
+// needKeys refuses a store without a key ring, where none was lost either.
+func (o *office) needKeys(ctx context.Context, place Place) error {
+	has, err := o.hasKeys(ctx)
+	if err != nil || has {
+		return err
+	}
+	mark, err := place.seen().Read()
+	if err == nil && mark.Version == 0 {
+		err = errNoKeys
+	}
+	return err // a ring that was lost is for the rotator to refuse or to recover
 }
 
 // openKeys finds the key-encryption keys for the ring in the store. It makes

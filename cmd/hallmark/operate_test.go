@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hallmark-auth/hallmark/keys"
 	"github.com/hallmark-auth/hallmark/storage"
 )
 
@@ -198,7 +200,8 @@ func TestClientCommands(t *testing.T) {
 
 func TestKeysCommands(t *testing.T) {
 	d := newDesk(t)
-	for _, args := range [][]string{{"keys", "list"}, {"keys", "rotate"}, {"keys", "revoke", "x"}, {"keys", "recover"}} {
+	d.ok("", "user", "add", "alice", "--no-password")
+	for _, args := range [][]string{{"keys", "list"}, {"keys", "rotate"}, {"keys", "revoke", "x"}, {"keys", "reseal"}, {"keys", "recover"}, {"keys", "recover", "--force"}} {
 		d.fails(exitUnusable, "", args, "start the server once")
 	}
 	if _, err := os.Stat(filepath.Join(d.data, "kek")); err == nil {
@@ -248,24 +251,141 @@ func TestKeysCommands(t *testing.T) {
 	}
 	d.fails(exitNotFound, "", []string{"keys", "revoke", "nothing"}, "nothing")
 	d.fails(exitNotFound, "", []string{"keys", "rotate", "--alg", "PS256"}, "PS256")
-	if out := d.ok("", "keys", "recover"); !strings.Contains(out, "new keys") {
-		t.Errorf("keys recover prints %q", out)
+	d.fails(exitUsage, "", []string{"keys", "revoke", "-" + done.Kid[1:]}, "unknown flag", `put -- before an argument that begins with "-"`)
+	d.fails(exitNotFound, "", []string{"keys", "revoke", "--", "-" + done.Kid[1:]}, "-"+done.Kid[1:])
+	if r := d.run("", "keys", "list", "-x"); strings.Contains(r.err, "put --") {
+		t.Errorf("keys list, which takes no argument, is explained with one: %s", r.err)
 	}
 }
 
-// A command makes a store in a directory that is there, and nothing elsewhere.
+// TestKeysRecover: it is for a store that was set back; on another one it says
+// what to do instead, or is forced.
+func TestKeysRecover(t *testing.T) {
+	d := newDesk(t)
+	d.serve("--issuer", someIssuer).stop(t)
+	listed := d.ok("", "keys", "list")
+	d.fails(exitUsage, "", []string{"keys", "recover"}, "not older", "keys rotate", "keys revoke", "--force")
+	if now := d.ok("", "keys", "list"); now != listed {
+		t.Errorf("a recovery that was refused left\n%s", now)
+	}
+	if out := d.ok("", "keys", "recover", "--force"); !strings.Contains(out, "new keys") {
+		t.Errorf("keys recover --force prints %q", out)
+	}
+	forced := d.ok("", "keys", "list")
+	if strings.Count(forced, " retired ") != 4 || strings.Count(forced, " signing ") != 2 {
+		t.Errorf("after keys recover --force:\n%s", forced)
+	}
+
+	// A store that was lost, and one that nobody knows of.
+	remove(t, d.data, "hallmark.db")
+	for _, name := range []string{"hallmark.db-wal", "hallmark.db-shm"} {
+		os.Remove(filepath.Join(d.data, name))
+	}
+	d.ok("", "user", "add", "alice", "--no-password")
+	d.fails(exitUnusable, "", []string{"keys", "list"}, "keys recover")
+	d.ok("", "keys", "recover")
+	if now := d.ok("", "keys", "list"); strings.Count(now, " waiting ") != 2 || strings.Count(now, "\n") != 5 {
+		t.Errorf("after a recovery from nothing:\n%s", now)
+	}
+}
+
+// TestSetBack: what was revoked does not come back with a backup of the data
+// directory, because what remembers it is elsewhere.
+func TestSetBack(t *testing.T) {
+	for name, setting := range map[string]struct{ variable, file string }{
+		"beside the key file": {"HALLMARK_KEK_FILE", "kek"},
+		"named":               {"HALLMARK_SEEN_FILE", "mark"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			elsewhere := t.TempDir()
+			if _, err := keys.CreateKEKFile(filepath.Join(elsewhere, "kek")); err != nil {
+				t.Fatal(err)
+			}
+			d.env[setting.variable] = filepath.Join(elsewhere, setting.file)
+			d.serve("--issuer", someIssuer).stop(t)
+			backup := files(t, d.data)
+			if _, ok := backup["kek.seen"]; ok || len(backup) == 0 {
+				t.Fatalf("the backup has %d files, and the mark among them: %v", len(backup), ok)
+			}
+			var list []struct{ Kid, State string }
+			d.json(&list, "", "keys", "list")
+			d.ok("", "keys", "revoke", list[0].Kid)
+
+			for name := range files(t, d.data) {
+				remove(t, d.data, name)
+			}
+			for name, text := range backup {
+				write(t, filepath.Join(d.data, name), text)
+			}
+			d.fails(exitUnusable, "", serveArgs(), "older", "`hallmark keys recover`")
+			d.fails(exitUnusable, "", []string{"keys", "list"}, "older", "`hallmark keys recover`")
+			d.fails(exitUnusable, "", []string{"keys", "revoke", list[0].Kid}, "`hallmark keys recover`")
+			d.ok("", "keys", "recover")
+			d.serve("--issuer", someIssuer).stop(t)
+			var after []struct{ Kid, State string }
+			d.json(&after, "", "keys", "list")
+			for _, k := range after {
+				if k.Kid == list[0].Kid && k.State != "revoked" {
+					t.Errorf("the revoked key is %s", k.State)
+				}
+			}
+		})
+	}
+}
+
+// TestMarkUnusable: nothing is changed where what happened cannot be remembered.
+func TestMarkUnusable(t *testing.T) {
+	d := newDesk(t)
+	d.serve("--issuer", someIssuer).stop(t)
+	var list []struct{ Kid string }
+	d.json(&list, "", "keys", "list")
+	before := files(t, d.data)
+	nowhere := filepath.Join(d.data, "nowhere", "mark")
+	for _, args := range [][]string{{"keys", "revoke", list[0].Kid}, {"keys", "rotate"}, {"keys", "reseal"}} {
+		d.fails(exitUnusable, "", append(args, "--seen-file", nowhere), nowhere, "name another file with --seen-file")
+	}
+	write(t, filepath.Join(d.data, "kek.seen"), "{")
+	for _, args := range [][]string{{"keys", "revoke", list[0].Kid}, {"keys", "list"}, {"keys", "recover"}, serveArgs()} {
+		d.fails(exitUnusable, "", args, "kek.seen", "restore the file")
+	}
+	delete(before, "kek.seen")
+	after := files(t, d.data)
+	if delete(after, "kek.seen"); !maps.Equal(before, after) {
+		t.Error("a command that was refused changed something")
+	}
+}
+
+// Who adds makes a store in a directory that is there, and nothing elsewhere;
+// other commands make none at all.
 func TestNewStore(t *testing.T) {
 	d := newDesk(t)
 	d.data = filepath.Join(d.data, "typo")
-	for _, args := range [][]string{{"user", "list"}, {"client", "list"}, {"keys", "list"}} {
-		d.fails(exitUnusable, "", args, "no directory", "typo")
+	others := [][]string{
+		{"user", "list"}, {"user", "passwd", "alice"}, {"user", "disable", "alice"}, {"user", "enable", "alice"}, {"client", "list"},
+		{"keys", "list"}, {"keys", "rotate"}, {"keys", "revoke", "x"}, {"keys", "reseal"}, {"keys", "recover"},
 	}
+	add := []string{"user", "add", "alice", "--no-password"}
+	for _, args := range others {
+		d.fails(exitUnusable, "", args, "no store", "typo")
+	}
+	d.fails(exitUnusable, "", add, "no directory", "typo")
 	if _, err := os.Stat(d.data); err == nil {
 		t.Error("the directory was made")
 	}
 	if err := os.Mkdir(d.data, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	for _, args := range others {
+		d.fails(exitUnusable, "", args, "no store", "user add")
+	}
+	if made := files(t, d.data); len(made) != 0 {
+		t.Errorf("%d files were made", len(made))
+	}
+	for _, args := range append(others, add, serveArgs()) {
+		d.fails(exitUsage, "", append(args, "--data", ""), "--data")
+	}
+	d.ok("", add...)
 	d.ok("", "user", "list")
 	d.fails(exitUsage, "", []string{"user", "list", "--store", "postgres://localhost/hallmark"}, "SQLite")
 }

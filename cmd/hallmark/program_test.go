@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/hallmark-auth/hallmark/keys"
 )
 
 // A program is a real server process.
@@ -23,6 +25,7 @@ type program struct {
 	binary string
 	data   string
 	listen string // the same after a restart
+	args   []string
 	cmd    *exec.Cmd
 	out    bytes.Buffer
 	demo
@@ -62,7 +65,7 @@ var built = sync.OnceValues(func() (string, error) {
 // start runs serve --demo as a process and waits until it serves.
 func (p *program) start() {
 	p.Helper()
-	p.cmd = exec.Command(p.binary, "serve", "--demo", "--data", p.data, "--listen", p.listen, "--ops-listen", "127.0.0.1:0")
+	p.cmd = exec.Command(p.binary, append([]string{"serve", "--demo", "--data", p.data, "--listen", p.listen, "--ops-listen", "127.0.0.1:0"}, p.args...)...)
 	p.out.Reset()
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	if err := p.cmd.Start(); err != nil {
@@ -238,7 +241,7 @@ func (p *program) untilSignedAnew(before map[string]any) map[string]any {
 	return nil
 }
 
-// TestServeBesidesOperators: what operators do shows at once in the running server.
+// TestServeBesideOperators: what operators do shows at once in the running server.
 func TestServeBesideOperators(t *testing.T) {
 	p := &program{T: t, binary: buildProgram(t), data: filepath.Join(t.TempDir(), "data"), listen: "127.0.0.1:0"}
 	p.start()
@@ -264,8 +267,95 @@ func TestServeBesideOperators(t *testing.T) {
 		t.Error("an enabled user's token is refused")
 	}
 	list, out := p.operate("keys", "list", "--json", "--data", p.data)
-	var keys []map[string]any
-	if list != 0 || json.Unmarshal([]byte(out), &keys) != nil || len(keys) != 4 {
+	var listed []map[string]any
+	if list != 0 || json.Unmarshal([]byte(out), &listed) != nil || len(listed) != 4 {
 		t.Errorf("keys list ended with %d: %s", list, out)
 	}
+}
+
+// TestTrustedProxy: behind a proxy that is trusted, who guesses passwords holds
+// off their own network; behind one that is not, everybody.
+func TestTrustedProxy(t *testing.T) {
+	for name, tt := range map[string]struct {
+		args []string
+		want int // for the right password from another network
+	}{
+		"trusted":     {[]string{"--trusted-proxy", "127.0.0.0/8,::1"}, http.StatusOK},
+		"not trusted": {nil, http.StatusTooManyRequests},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &program{T: t, binary: buildProgram(t), data: filepath.Join(t.TempDir(), "data"), listen: "127.0.0.1:0", args: tt.args}
+			p.start()
+			defer p.kill()
+			signIn := func(from, password string) int {
+				form := url.Values{"grant_type": {"password"}, "client_id": {p.ClientID}, "username": {p.Username}, "password": {password}}
+				req, err := http.NewRequest("POST", p.Issuer+"/oauth2/token", strings.NewReader(form.Encode()))
+				if err != nil {
+					t.Error(err)
+					return 0
+				}
+				req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				req.Header.Set("X-Forwarded-For", from)
+				resp, err := http.DefaultClient.Do(req)
+				if err != nil {
+					t.Error(err)
+					return 0
+				}
+				resp.Body.Close()
+				return resp.StatusCode
+			}
+			var wg sync.WaitGroup
+			for range 12 {
+				wg.Go(func() { signIn("203.0.113.1", strings.TrimSpace(newPassword())) })
+			}
+			wg.Wait()
+			if got := signIn("203.0.113.1", p.Password); got != http.StatusTooManyRequests {
+				t.Errorf("who guessed is answered %d", got)
+			}
+			if got := signIn("198.51.100.7", p.Password); got != tt.want {
+				t.Errorf("another network is answered %d, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestReseal changes the key-encryption key as the manual says, in real
+// processes: the new one second, then first, reseal, drop the old.
+func TestReseal(t *testing.T) {
+	d := newDesk(t)
+	dir := t.TempDir()
+	oldKEK, newKEK := filepath.Join(dir, "old"), filepath.Join(dir, "new")
+	for _, path := range []string{oldKEK, newKEK} {
+		if _, err := keys.CreateKEKFile(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	serves := func(keks ...string) {
+		t.Helper()
+		p := &program{T: t, binary: buildProgram(t), data: d.data, listen: "127.0.0.1:0"}
+		for _, path := range keks {
+			p.args = append(p.args, "--kek-file", path)
+		}
+		p.start()
+		defer p.kill()
+		if p.call(p.login()["access_token"]) != 200 {
+			t.Errorf("serving with %q, a token is refused", keks)
+		}
+	}
+	serves(oldKEK)
+	serves(oldKEK, newKEK)
+	serves(newKEK, oldKEK)
+	list := []string{"keys", "list", "--kek-file"}
+	dropped := []string{"serve", "--demo", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--kek-file", newKEK}
+	d.execute(dropped...).check(t, exitUnusable, dropped, "another key-encryption key", "nothing was changed")
+
+	reseal := d.execute("keys", "reseal", "--kek-file", newKEK, "--kek-file", oldKEK)
+	if reseal.code != exitOK || !strings.Contains(reseal.out, "first key-encryption key") || !strings.Contains(reseal.err, "act=keys.reseal") {
+		t.Fatalf("keys reseal ended with %d: %s%s", reseal.code, reseal.out, reseal.err)
+	}
+	if r := d.execute(append(list, newKEK)...); r.code != exitOK || strings.Count(r.out, "\n") != 5 {
+		t.Errorf("keys list with the new key alone ended with %d: %s%s", r.code, r.out, r.err)
+	}
+	serves(newKEK)
+	d.execute(append(list, oldKEK)...).check(t, exitUnusable, list, "another key-encryption key")
 }

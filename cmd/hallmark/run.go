@@ -31,6 +31,7 @@ type commands struct {
 		List    keysListCmd    `cmd:"" help:"List the signing keys."`
 		Rotate  keysRotateCmd  `cmd:"" help:"Let the waiting key sign as soon as every verifier can know it."`
 		Revoke  keysRevokeCmd  `cmd:"" help:"Take a leaked key out of the key set at once; the waiting key signs."`
+		Reseal  keysResealCmd  `cmd:"" help:"Seal the signing keys with the first key-encryption key, so that an older one can be dropped."`
 		Recover keysRecoverCmd `cmd:"" help:"Go on after the store was set back to an older state, with new keys."`
 	} `cmd:"" help:"Work on the signing keys."`
 	Token       tokenCmd       `cmd:"" help:"Get a token with a user's password, as a client would."`
@@ -73,6 +74,8 @@ func (p *process) run(ctx context.Context, args []string) error {
 		return err
 	case isSuperfluous(err):
 		return usage("too many arguments; passwords and secrets are never arguments; see hallmark --help")
+	case isDashed(err):
+		return usage("%w; put -- before an argument that begins with \"-\"; see hallmark --help", err)
 	case err != nil:
 		return usage("%w; see hallmark --help", err)
 	}
@@ -88,6 +91,17 @@ func isSuperfluous(err error) bool {
 	}
 	command := e.Context.Selected()
 	return command != nil && command.Leaf() // else it is an unknown command
+}
+
+// isDashed reports an unknown flag of a command that takes an argument: it may
+// be the argument, and begin with a hyphen.
+func isDashed(err error) bool {
+	var e *kong.ParseError
+	if !errors.As(err, &e) || e.Context == nil || !strings.HasPrefix(e.Error(), "unknown flag") {
+		return false
+	}
+	command := e.Context.Selected()
+	return command != nil && len(command.Positional) > 0
 }
 
 const about = `A token server: OAuth 2.0 access tokens that anyone can verify offline, and signing keys that turn over by themselves.

@@ -101,12 +101,16 @@ func (g *instance) open(ctx context.Context) error {
 }
 
 // build makes the server and puts it behind the listeners.
-func (g *instance) build(context.Context) (err error) {
+func (g *instance) build(context.Context) error {
+	proxies, err := g.cfg.proxies()
+	if err != nil {
+		return err
+	}
 	g.server, err = server.New(server.Config{
 		Issuer:         g.cfg.Issuer,
 		AccessLifetime: g.cfg.AccessLifetime, IdleLifetime: g.cfg.IdleLifetime, AbsoluteLifetime: g.cfg.AbsoluteLifetime,
 		Store: g.store, Keys: g.office.keys, Passwords: g.pool, Throttle: throttle.New(throttle.Config{}, time.Now),
-		Log: g.log, Ready: g.ready,
+		Log: g.log, Ready: g.ready, TrustedProxies: proxies,
 	})
 	if err != nil {
 		return usage("%w", err)
@@ -188,8 +192,8 @@ func (g *instance) announce(ctx context.Context) error {
 
 // drain stops accepting and waits for what was accepted, for a while.
 func (g *instance) drain() {
-	g.log.Info("shutting down")
 	g.draining.Store(true)
+	g.log.Info("shutting down")
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	for _, l := range []*listener{g.public, g.ops} {

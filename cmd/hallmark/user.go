@@ -30,7 +30,7 @@ func (c *userAddCmd) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	return p.withOffice(ctx, c.Operation, func(o *office) error {
+	return p.withNewOffice(ctx, c.Operation, func(o *office) error {
 		n := operator.NewUser{
 			Name: c.Name, ForeignID: c.ForeignID, Disabled: c.Disabled,
 			Claims: storage.UserClaims{Roles: c.Role, Groups: c.Group, Entitlements: c.Entitlement, Extra: extra},

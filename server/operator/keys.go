@@ -10,11 +10,13 @@ import (
 	"github.com/hallmark-auth/hallmark/storage"
 )
 
-// Keys turns the signing keys over; *keys.Rotator does.
+// Keys turns the signing keys over; *keys.Rotator does. A ring that is returned
+// with an error, and has a version, was stored nonetheless.
 type Keys interface {
 	View(ctx context.Context) (keys.Ring, keys.Instant, error)
 	Edit(ctx context.Context, change func(keys.Ring, keys.Instant) (keys.Ring, error)) (keys.Ring, error)
-	Recover(ctx context.Context) (keys.Ring, error)
+	Reseal(ctx context.Context) (keys.Ring, error)
+	Recover(ctx context.Context, force bool) (keys.Ring, error)
 }
 
 // A KeyState is a signing key and where it is in its life.
@@ -55,7 +57,7 @@ type Rotation struct {
 // whoever knows it.
 func (o *Operator) RotateKeys(ctx context.Context, alg keys.Algorithm, atOnce bool) ([]Rotation, error) {
 	var done []Rotation
-	_, err := o.Keys.Edit(ctx, func(ring keys.Ring, now keys.Instant) (_ keys.Ring, err error) {
+	ring, err := o.Keys.Edit(ctx, func(ring keys.Ring, now keys.Instant) (_ keys.Ring, err error) {
 		lines := []keys.Algorithm{alg}
 		if alg == "" {
 			lines = ring.Schedule().Algorithms
@@ -74,15 +76,21 @@ func (o *Operator) RotateKeys(ctx context.Context, alg keys.Algorithm, atOnce bo
 		}
 		return ring, nil
 	})
+	if stored(ring) {
+		for _, r := range done {
+			o.record(ctx, "keys.rotate", slog.String("alg", string(r.Algorithm)), slog.String("kid", r.Next),
+				slog.Time("signs_from", r.SignsFrom), slog.Bool("at_once", atOnce))
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("rotate keys: %w", err)
 	}
-	for _, r := range done {
-		o.record(ctx, "keys.rotate", slog.String("alg", string(r.Algorithm)), slog.String("kid", r.Next),
-			slog.Time("signs_from", r.SignsFrom), slog.Bool("at_once", atOnce))
-	}
 	return done, nil
 }
+
+// stored reports whether an edit took effect, error or not: then there must be
+// a record of it.
+func stored(ring keys.Ring) bool { return ring.Version() > 0 }
 
 // rotation tells from the rings before and after what became of a line.
 func rotation(line keys.Algorithm, before, after keys.Ring, now keys.Instant) Rotation {
@@ -127,22 +135,39 @@ func (o *Operator) RevokeKey(ctx context.Context, kid string) (Revocation, error
 	ring, err := o.Keys.Edit(ctx, func(ring keys.Ring, now keys.Instant) (keys.Ring, error) {
 		return ring.Revoke(kid, now, keys.GenerateKey)
 	})
+	if stored(ring) {
+		o.record(ctx, "keys.revoke", slog.String("kid", kid))
+	}
 	if err != nil {
 		return Revocation{}, fmt.Errorf("revoke key: %w", err)
 	}
-	o.record(ctx, "keys.revoke", slog.String("kid", kid))
 	s := ring.Schedule()
 	return Revocation{kid, s.Poll + s.MaxAge}, nil
 }
 
+// ResealKeys stores the key ring again, sealed with the first key-encryption
+// key, so that the others can be dropped. It returns the ring's new version.
+func (o *Operator) ResealKeys(ctx context.Context) (storage.Version, error) {
+	ring, err := o.Keys.Reseal(ctx)
+	return o.restored(ctx, "keys.reseal", ring, err)
+}
+
 // RecoverKeys goes on after the store was set back to an older state: no key
 // in it signs again, the public halves stay until their tokens have expired,
-// and fresh keys sign at once. It returns the new version of the ring.
-func (o *Operator) RecoverKeys(ctx context.Context) (storage.Version, error) {
-	ring, err := o.Keys.Recover(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("recover keys: %w", err)
+// and fresh keys sign at once. A store that was not set back is
+// keys.ErrNotBehind unless forced. It returns the ring's new version.
+func (o *Operator) RecoverKeys(ctx context.Context, force bool) (storage.Version, error) {
+	ring, err := o.Keys.Recover(ctx, force)
+	return o.restored(ctx, "keys.recover", ring, err, slog.Bool("forced", force))
+}
+
+// restored ends an act that stores the whole ring.
+func (o *Operator) restored(ctx context.Context, act string, ring keys.Ring, err error, attrs ...slog.Attr) (storage.Version, error) {
+	if stored(ring) {
+		o.record(ctx, act, append(attrs, slog.Int64("version", int64(ring.Version())))...)
 	}
-	o.record(ctx, "keys.recover", slog.Int64("version", int64(ring.Version())))
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", act, err)
+	}
 	return ring.Version(), nil
 }

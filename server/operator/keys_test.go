@@ -3,6 +3,7 @@ package operator_test
 import (
 	"bytes"
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,12 +19,17 @@ import (
 // newKeys is a rotator as an operator's process has it: neither started nor run.
 func newKeys(t *testing.T, store *sqlite.Store) *keys.Rotator {
 	t.Helper()
+	return keysBeside(t, store, filepath.Join(t.TempDir(), "seen"), nil)
+}
+
+func keysBeside(t *testing.T, store *sqlite.Store, seen string, changed func(keys.Ring)) *keys.Rotator {
+	t.Helper()
 	sealer, err := keys.NewSealer([]byte("a test's key-encryption key: 32!"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return keys.NewRotator(keys.RotatorConfig{
-		Store: store, Sealer: sealer, Seen: keys.NewSeen(filepath.Join(t.TempDir(), "seen")),
+		Store: store, Sealer: sealer, Seen: keys.NewSeen(seen), OnChange: changed,
 		Schedule: keys.DefaultSchedule(), ServiceTime: store.ServiceTime,
 		Now: ticking(),
 	})
@@ -163,20 +169,72 @@ func TestRecoverKeys(t *testing.T) {
 	d := newDesk(t)
 	d.seed(t)
 	before := d.list(t)
-	version, err := d.RecoverKeys(t.Context())
+	if _, err := d.RecoverKeys(t.Context(), false); !errors.Is(err, keys.ErrNotBehind) {
+		t.Errorf("recover, nothing being lost: %v", err)
+	}
+	d.silent(t)
+	version, err := d.RecoverKeys(t.Context(), true)
 	if err != nil || version < 2 {
 		t.Fatalf("recover: version %d, %v", version, err)
 	}
-	d.recorded(t, "act=keys.recover")
+	d.recorded(t, "act=keys.recover", "forced=true")
 	list := d.list(t)
 	for _, k := range before {
 		i := slices.IndexFunc(list, func(l operator.KeyState) bool { return l.ID == k.ID })
-		if i < 0 || list[i].State != keys.Retired || list[i].HasPrivate() {
+		if i < 0 || list[i].State != keys.Retired {
 			t.Errorf("%v was not retired", k.Key)
 		}
 	}
 	if len(line(list, keys.ES256, keys.Signing)) != 1 || len(line(list, keys.RS256, keys.Signing)) != 1 {
 		t.Errorf("nobody signs: %v", list)
+	}
+}
+
+func TestResealKeys(t *testing.T) {
+	d := newDesk(t)
+	if _, err := d.ResealKeys(t.Context()); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("no ring yet: %v", err)
+	}
+	d.silent(t)
+	d.seed(t)
+	if version, err := d.ResealKeys(t.Context()); err != nil || version != 2 {
+		t.Fatalf("reseal: version %d, %v", version, err)
+	}
+	d.recorded(t, "act=keys.reseal", "version=2")
+}
+
+// TestStoredIsRecorded: an act that took effect and then failed leaves its
+// record; one that was refused leaves nothing.
+func TestStoredIsRecorded(t *testing.T) {
+	for name, act := range map[string]func(*desk, string) error{
+		"keys.rotate":  func(d *desk, _ string) error { _, err := d.RotateKeys(t.Context(), keys.ES256, true); return err },
+		"keys.revoke":  func(d *desk, kid string) error { _, err := d.RevokeKey(t.Context(), kid); return err },
+		"keys.reseal":  func(d *desk, _ string) error { _, err := d.ResealKeys(t.Context()); return err },
+		"keys.recover": func(d *desk, _ string) error { _, err := d.RecoverKeys(t.Context(), true); return err },
+	} {
+		d := newDesk(t)
+		d.seed(t)
+		before := d.list(t)
+		kid := line(before, keys.ES256, keys.Signing)[0]
+		dir := filepath.Join(t.TempDir(), "marks")
+		seen := filepath.Join(dir, "seen")
+		d.Keys = keysBeside(t, d.store, seen, nil)
+		if err := act(d, kid); !errors.Is(err, keys.ErrMark) {
+			t.Errorf("%s without a place for the mark: %v", name, err)
+		}
+		d.silent(t)
+		if after := d.list(t); !slices.EqualFunc(before, after, func(a, b operator.KeyState) bool { return a.ID == b.ID && a.State == b.State }) {
+			t.Errorf("%s was refused, and changed the keys to %v", name, after)
+		}
+		// The place is lost between the store and the mark.
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		d.Keys = keysBeside(t, d.store, seen, func(keys.Ring) { os.RemoveAll(dir) })
+		if err := act(d, kid); !errors.Is(err, keys.ErrMark) {
+			t.Errorf("%s when the mark fails after all: %v", name, err)
+		}
+		d.recorded(t, "act="+name)
 	}
 }
 

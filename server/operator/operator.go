@@ -7,7 +7,7 @@
 // or an error; a generated client secret is returned once and never again.
 //
 // Beside Invalid, acts report the storage package's errors: ErrNotFound,
-// ErrConflict, ErrUnavailable.
+// ErrConflict, ErrUnavailable; acts on keys, those of the keys package too.
 package operator
 
 import (

@@ -165,8 +165,11 @@ func (n NewClient) checkLifetimes() (problems Invalid) {
 	if n.IdleLifetime > n.AbsoluteLifetime && n.AbsoluteLifetime > 0 {
 		problems = append(problems, Problem{"idle_lifetime", fmt.Sprintf("%v is longer than the absolute lifetime %v: a session cannot idle longer than it lives", n.IdleLifetime, n.AbsoluteLifetime)})
 	}
-	if n.RetryWindow < 0 || n.RetryWindow > maxRetryWindow {
+	switch need := 2 * n.RetryWindow; {
+	case n.RetryWindow < 0 || n.RetryWindow > maxRetryWindow:
 		problems = append(problems, Problem{"retry_window", fmt.Sprintf("%v must be 0 (strict) to %v: inside it a copied refresh token goes unseen", n.RetryWindow, maxRetryWindow)})
+	case n.IdleLifetime > 0 && n.IdleLifetime < need:
+		problems = append(problems, Problem{"idle_lifetime", fmt.Sprintf("%v is too short: a refresh that is answered again inside the retry window is not recorded as use, so sessions in use would expire: 2 × retry window %v = %v at least", n.IdleLifetime, n.RetryWindow, need)})
 	}
 	return problems
 }
