@@ -58,6 +58,20 @@ func (a answer) text(member string) string {
 	return s
 }
 
+// list returns the strings of a member that is an array; ok is false when it
+// is none, or holds anything else.
+func (a answer) list(member string) (texts []string, ok bool) {
+	values, ok := a.json[member].([]any)
+	for _, v := range values {
+		if s, isText := v.(string); isText {
+			texts = append(texts, s)
+		} else {
+			ok = false
+		}
+	}
+	return texts, ok
+}
+
 // code returns the OAuth error code.
 func (a answer) code() string { return a.text("error") }
 

@@ -55,7 +55,8 @@ type Case struct {
 // Cases returns all cases in the order in which they run.
 func Cases() []Case {
 	return slices.Concat(
-		metadataCases(), jwksCases(), tokenCases(), tokenAnswerCases(), clientAuthCases(),
+		metadataCases(), metadataMemberCases(), metadataTruthCases(), metadataClaimCases(), metadataHTTPCases(),
+		jwksFormCases(), jwksCases(), tokenCases(), tokenAnswerCases(), clientAuthCases(),
 		passwordCases(), refreshCases(), refreshScopeCases(), accessTokenCases(), httpCases(), abuseCases(),
 	)
 }

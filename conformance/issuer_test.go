@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ import (
 // but for those that its mutations switch off.
 type issuer struct {
 	url       string
+	plain     string // host and port where it listens without TLS
 	mutations []string
 	key       jose.JSONWebKey
 	stray     jose.JSONWebKey // never published
@@ -68,6 +70,7 @@ func newIssuer(t *testing.T, mutations ...string) *issuer {
 	is.stray.KeyID = is.key.KeyID
 	srv := httptest.NewServer(is.handler())
 	t.Cleanup(srv.Close)
+	is.plain = srv.Listener.Addr().String()
 	is.url = srv.URL + "/tenant"
 	return is
 }
@@ -99,10 +102,13 @@ func (is *issuer) mutated(name string) bool { return slices.Contains(is.mutation
 
 func (is *issuer) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /.well-known/oauth-authorization-server/tenant", is.metadata("no-8414"))
-	mux.HandleFunc("GET /tenant/.well-known/openid-configuration", is.metadata("no-oidc"))
+	mux.HandleFunc("/.well-known/oauth-authorization-server/tenant", is.metadata("no-8414"))
+	mux.HandleFunc("/tenant/.well-known/openid-configuration", is.metadata("no-oidc"))
 	mux.HandleFunc("GET /tenant/jwks", is.jwks)
-	mux.HandleFunc("/tenant/token", is.token)
+	mux.HandleFunc("/tenant/token", is.oauth(is.token))
+	mux.HandleFunc("POST /tenant/revoke", is.oauth(is.revoke))
+	mux.HandleFunc("POST /tenant/introspect", is.oauth(is.introspect))
+	mux.HandleFunc("/tenant/broken", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		is.mu.Lock()
 		defer is.mu.Unlock()
@@ -110,85 +116,15 @@ func (is *issuer) handler() http.Handler {
 		if !is.mutated("sniff") {
 			w.Header().Set("X-Content-Type-Options", "nosniff")
 		}
-		mux.ServeHTTP(w, r)
-	})
-}
-
-// metadata serves one of the two documents; without switches it off.
-func (is *issuer) metadata(without string) http.HandlerFunc {
-	oidc := without == "no-oidc"
-	return func(w http.ResponseWriter, r *http.Request) {
-		doc := map[string]any{
-			"issuer": is.url, "token_endpoint": is.url + "/token", "jwks_uri": is.url + "/jwks",
-			"grant_types_supported":                 []string{"password", "refresh_token"},
-			"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post", "none"},
-			"id_token_signing_alg_values_supported": []string{"ES256"},
-		}
 		switch {
-		case is.mutated(without):
+		case is.mutated("any-tenant") && strings.Contains(r.URL.Path, ".well-known"):
+			is.metadata("no-8414")(w, r)
+		case strings.Contains(r.URL.Path, "//"): // which the mux would answer with a redirect
 			http.NotFound(w, r)
-			return
-		case oidc && is.mutated("oidc-500"):
-			w.WriteHeader(500)
-			return
-		case is.mutated("huge"):
-			doc["padding"] = make([]byte, 1<<20)
+		default:
+			mux.ServeHTTP(w, r)
 		}
-		for _, m := range []struct {
-			mutation, member string
-			value            any
-		}{
-			{"issuer-slash", "issuer", is.url + "/"},
-			{"empty-array", "response_types_supported", []string{}},
-			{"grant-unlisted", "grant_types_supported", []string{"password"}},
-			{"grant-untrue", "grant_types_supported", []string{"password", "refresh_token", "client_credentials"}},
-			{"alg-unlisted", "id_token_signing_alg_values_supported", []string{"RS256"}},
-			{"basic-only", "token_endpoint_auth_methods_supported", []string{"client_secret_basic"}},
-			{"cleartext", "token_endpoint", "http://issuer.invalid/token"},
-		} {
-			if is.mutated(m.mutation) {
-				doc[m.member] = m.value
-			}
-		}
-		if oidc && is.mutated("docs-differ") {
-			doc["grant_types_supported"] = []string{"password"}
-		}
-		if is.mutated("no-jwks-uri") {
-			delete(doc, "jwks_uri")
-		}
-		writeJSON(w, 200, doc)
-	}
-}
-
-func (is *issuer) jwks(w http.ResponseWriter, r *http.Request) {
-	keys := []map[string]any{jwkMembers(is.key.Public()), jwkMembers(is.stray.Public())}
-	keys[1]["kid"] = "waiting"
-	switch {
-	case is.mutated("private-member"):
-		keys[0]["d"] = "AAAA"
-	case is.mutated("no-kid"):
-		delete(keys[1], "kid")
-	case is.mutated("same-kid"):
-		keys[1]["kid"] = keys[0]["kid"]
-	case is.mutated("other-kids"):
-		keys[0]["kid"] = "other"
-	}
-	age := "public, max-age=300"
-	if is.mutated("max-age-0") {
-		age = "public, max-age=0"
-	}
-	w.Header().Set("Cache-Control", age)
-	if !is.mutated("no-etag") {
-		w.Header().Set("ETag", `"1"`)
-	}
-	if r.Header.Get("If-None-Match") == `"1"` && !is.mutated("etag-ignored") {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	if is.mutated("jwk-set-type") {
-		w.Header().Set("Content-Type", "application/jwk-set+json")
-	}
-	writeJSON(w, 200, map[string]any{"keys": keys})
+	})
 }
 
 func jwkMembers(k jose.JSONWebKey) map[string]any {

@@ -25,17 +25,24 @@ type refusal struct {
 // refuse ends the request with 400.
 func refuse(code string) { panic(refusal{400, code, code}) }
 
+// oauth writes the refusals of an endpoint.
+func (is *issuer) oauth(endpoint http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			switch e := recover().(type) {
+			case nil:
+			case refusal:
+				is.writeError(w, r, e)
+			default:
+				panic(e)
+			}
+		}()
+		endpoint(w, r)
+	}
+}
+
 // token is the token endpoint.
 func (is *issuer) token(w http.ResponseWriter, r *http.Request) {
-	defer func() {
-		switch e := recover().(type) {
-		case nil:
-		case refusal:
-			is.writeError(w, r, e)
-		default:
-			panic(e)
-		}
-	}()
 	switch {
 	case is.mutated("hangup"):
 		panic(http.ErrAbortHandler)
@@ -49,7 +56,31 @@ func (is *issuer) token(w http.ResponseWriter, r *http.Request) {
 	form := is.readForm(w, r)
 	clientID := is.authenticate(r, form)
 	s, scope := is.grant(w, clientID, form)
+	if r.Header.Get("DPoP") != "" && is.mutated("dpop-silent") {
+		writeJSON(w, 200, map[string]string{"access_token": "bound", "token_type": "DPoP"})
+		return
+	}
 	is.issue(w, s, scope)
+}
+
+// revoke knows no token.
+func (is *issuer) revoke(w http.ResponseWriter, r *http.Request) {
+	is.authenticate(r, is.readForm(w, r))
+	switch {
+	case is.mutated("revocation-refuses"):
+		panic(refusal{401, "invalid_client", "client"})
+	case is.mutated("revocation-400"):
+		refuse("invalid_request")
+	}
+}
+
+// introspect knows no token either.
+func (is *issuer) introspect(w http.ResponseWriter, r *http.Request) {
+	is.authenticate(r, is.readForm(w, r))
+	if is.mutated("introspection-403") {
+		panic(refusal{403, "access_denied", "client"})
+	}
+	writeJSON(w, 200, map[string]bool{"active": is.mutated("introspection-active")})
 }
 
 func (is *issuer) readForm(w http.ResponseWriter, r *http.Request) url.Values {

@@ -43,8 +43,10 @@ func TestNotApplicable(t *testing.T) {
 func TestOpaqueTokensAreNoReasonToFail(t *testing.T) {
 	t.Parallel()
 	report := run(t, newIssuer(t, "opaque").target(), conformance.Options{})
-	if n := report.Count(conformance.Fail) + report.Count(conformance.Warn) + report.Count(conformance.Inconclusive); n > 0 {
-		t.Errorf("%s", report.Summary())
+	for _, r := range report.Results {
+		if !right(r) && r.Outcome != conformance.NA && r.Outcome != conformance.Skipped {
+			t.Errorf("%s: %s: %s", r.ID, r.Outcome, r.Why)
+		}
 	}
 }
 
@@ -101,7 +103,7 @@ func TestSkippedNamesTheFlag(t *testing.T) {
 	for _, r := range run(t, conformance.Target{Issuer: is.url}, conformance.Options{}).Results {
 		c := cases[r.ID]
 		if len(c.Needs) == 0 && !c.Abuse {
-			if r.Outcome != conformance.Pass {
+			if !right(r) {
 				t.Errorf("%s: %s: %s", r.ID, r.Outcome, r.Why)
 			}
 			continue
@@ -163,7 +165,10 @@ func newFarIssuer(t *testing.T, mutations ...string) (*issuer, conformance.Targe
 	t.Cleanup(srv.Close)
 	is.url = "https://example.com/tenant" // what the certificate of httptest is for
 	hc := srv.Client()
-	hc.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+	hc.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if is.mutated("http-too") && strings.HasSuffix(address, ":80") {
+			return new(net.Dialer).DialContext(ctx, network, is.plain)
+		}
 		return new(net.Dialer).DialContext(ctx, network, srv.Listener.Addr().String())
 	}
 	target := is.target()
@@ -269,7 +274,7 @@ func TestOnlyAndSkip(t *testing.T) {
 	run(t, newIssuer(t).target(), conformance.Options{Only: []string{"jwks-*", "pw-ok"}, Skip: []string{"*-kid-*"}, Done: func(r conformance.Result) {
 		ids = append(ids, r.ID)
 	}})
-	if got, want := strings.Join(ids, " "), "jwks-no-private jwks-cache-control jwks-etag jwks-verifies-issued pw-ok"; got != want {
+	if got, want := strings.Join(ids, " "), "jwks-status-ct jwks-keys-array jwks-json-strict jwks-no-oct jwks-kty jwks-required-members jwks-base64url jwks-no-private jwks-cache-control jwks-etag jwks-verifies-issued pw-ok"; got != want {
 		t.Errorf("ran %s, want %s", got, want)
 	}
 }
@@ -279,7 +284,7 @@ func TestLegalVariantsPass(t *testing.T) {
 	t.Parallel()
 	for _, mutations := range []string{
 		"nbf-same", "aud-array", "typ-long", "no-scope-member", "widen-kept", "post-401", "media-400", "get-404", "jwk-set-type",
-		"retry-date", "no-expires", "shout",
+		"retry-date", "no-expires", "shout", "page-http", "doc-tag", "head-405", "kty-unknown",
 	} {
 		t.Run(mutations, func(t *testing.T) {
 			t.Parallel()
@@ -288,7 +293,7 @@ func TestLegalVariantsPass(t *testing.T) {
 				o = conformance.Options{Only: []string{"pw-throttle-*"}, Abuse: true}
 			}
 			for _, r := range run(t, newIssuer(t, mutations).target(), o).Results {
-				if r.Outcome != conformance.Pass {
+				if !right(r) {
 					t.Errorf("%s: %s: %s\n sent %s\n got %s", r.ID, r.Outcome, r.Why, r.Sent, r.Got)
 				}
 			}
@@ -303,7 +308,7 @@ func TestAnyKindOfClientWillDo(t *testing.T) {
 	for _, c := range []conformance.Client{is.target().Public, is.target().Post} {
 		target := conformance.Target{Issuer: is.url, Client: c, User: is.target().User}
 		for _, r := range run(t, target, conformance.Options{}).Results {
-			if r.Outcome != conformance.Pass && r.Outcome != conformance.Skipped {
+			if !right(r) && r.Outcome != conformance.Skipped {
 				t.Errorf("%s: %s: %s: %s\n sent %s\n got %s", c.ID, r.ID, r.Outcome, r.Why, r.Sent, r.Got)
 			}
 		}

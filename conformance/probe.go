@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -38,8 +40,9 @@ type Probe struct {
 	sent, got string
 }
 
-// call is a request to the token endpoint before it is sent.
+// call is a request with credentials before it is sent.
 type call struct {
+	to     string // the member of the metadata that names the endpoint; empty: token_endpoint
 	method string
 	query  params
 	header http.Header
@@ -65,7 +68,7 @@ func basicHeader(id, secret string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(id+":"+secret))
 }
 
-// send sends q to the token endpoint. The case ends inconclusive when there is
+// send sends q to its endpoint. The case ends inconclusive when there is
 // no answer, or only that the server has enough.
 func (p *Probe) send(ctx context.Context, q call) answer {
 	a, err := p.exchange(ctx, q)
@@ -81,7 +84,7 @@ func (p *Probe) send(ctx context.Context, q call) answer {
 
 // exchange sends q and may be called from several goroutines.
 func (p *Probe) exchange(ctx context.Context, q call) (answer, error) {
-	endpoint, err := p.tokenEndpoint()
+	endpoint, err := p.endpoint(or(q.to, "token_endpoint"))
 	if err != nil {
 		return answer{}, err
 	}
@@ -102,18 +105,39 @@ func (p *Probe) exchange(ctx context.Context, q call) (answer, error) {
 
 // get fetches a document.
 func (p *Probe) get(ctx context.Context, address string, header http.Header) answer {
-	p.sent, p.got = "GET "+address, "no answer"
-	a, err := p.fetch(ctx, address, header)
+	return p.ask(ctx, http.MethodGet, address, header)
+}
+
+// ask sends any request without credentials and body; the case ends
+// inconclusive when there is no answer.
+func (p *Probe) ask(ctx context.Context, method, address string, header http.Header) answer {
+	a, err := p.try(ctx, method, address, header, nil)
 	if err != nil {
 		panic(stop{undecided("no answer: %v", err)})
 	}
-	p.got = a.String()
 	return a
 }
 
-// note makes an exchange with the token endpoint the evidence.
+// try sends any request without credentials, and makes it the evidence.
+func (p *Probe) try(ctx context.Context, method, address string, header http.Header, body params) (answer, error) {
+	p.sent, p.got = strings.TrimSpace(method+" "+address+" "+body.String()), "no answer"
+	for _, name := range slices.Sorted(maps.Keys(header)) {
+		p.sent += "; " + strings.ToLower(name) + ": " + header.Get(name)
+	}
+	if body != nil {
+		header = http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	}
+	p.learn(call{body: body})
+	a, err := p.fetch(ctx, method, address, header, body.String())
+	if err == nil {
+		p.got = a.String()
+	}
+	return a, err
+}
+
+// note makes an exchange with credentials the evidence.
 func (p *Probe) note(q call, a answer, err error) {
-	address := p.doc.text("token_endpoint")
+	address := p.doc.text(or(q.to, "token_endpoint"))
 	if len(q.query) > 0 {
 		address += "?" + q.query.String()
 	}
@@ -122,6 +146,9 @@ func (p *Probe) note(q call, a answer, err error) {
 	parts := []string{q.method, address, media, q.body.String()}
 	if scheme, _, ok := strings.Cut(q.header.Get("Authorization"), " "); ok {
 		parts = append(parts, "with "+scheme+" credentials")
+	}
+	if q.header.Get("DPoP") != "" {
+		parts = append(parts, "with a DPoP proof")
 	}
 	p.sent, p.got = strings.Join(parts, " "), "no answer"
 	if err == nil {

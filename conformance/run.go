@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -178,15 +179,17 @@ func (r *runner) do(req *http.Request) (answer, error) {
 	return a, err
 }
 
-// fetch gets a document.
-func (r *runner) fetch(ctx context.Context, address string, header http.Header) (answer, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+// fetch sends a request that carries no credentials. A Host in header is the
+// one that is asked for, whatever the address says.
+func (r *runner) fetch(ctx context.Context, method, address string, header http.Header, body string) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
 	if err != nil {
 		return answer{}, err
 	}
 	for name, values := range header {
 		req.Header[name] = values
 	}
+	req.Host = or(req.Header.Get("Host"), req.Host)
 	return r.do(req)
 }
 

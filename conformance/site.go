@@ -2,8 +2,8 @@ package conformance
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -36,7 +36,7 @@ func (r *runner) discover(ctx context.Context) error {
 	var unreachable error
 	answered := false
 	for _, address := range []string{r.target.oauthURL(), r.target.oidcURL()} {
-		a, err := r.fetch(ctx, address, nil)
+		a, err := r.fetch(ctx, http.MethodGet, address, nil, "")
 		if err != nil {
 			unreachable = err
 			continue
@@ -53,18 +53,21 @@ func (r *runner) discover(ctx context.Context) error {
 	return unreachable
 }
 
-// tokenEndpoint returns where credentials go, if they may go there.
-func (r *runner) tokenEndpoint() (*url.URL, error) {
-	address := r.doc.text("token_endpoint")
+// tokenEndpoint returns where most credentials go, if they may go there.
+func (r *runner) tokenEndpoint() (*url.URL, error) { return r.endpoint("token_endpoint") }
+
+// endpoint returns where credentials go, if they may go there.
+func (r *runner) endpoint(member string) (*url.URL, error) {
+	address := r.doc.text(member)
 	if address == "" {
-		return nil, errors.New("no metadata document names a token_endpoint")
+		return nil, fmt.Errorf("no metadata document names a %s", member)
 	}
 	if got := r.doc.text("issuer"); got != r.target.Issuer { // RFC 8414 §3.3
 		return nil, fmt.Errorf("the metadata is of issuer %q and must not be used for %q: give --issuer exactly as it says", got, r.target.Issuer)
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || !safe(u) {
-		return nil, fmt.Errorf("token_endpoint %q is not an https URL: no credentials are sent there", address)
+		return nil, fmt.Errorf("%s %q is not an https URL: no credentials are sent there", member, address)
 	}
 	return u, nil
 }
@@ -72,17 +75,11 @@ func (r *runner) tokenEndpoint() (*url.URL, error) {
 // list returns a member of the metadata that is an array of strings, or def
 // when there is none (RFC 8414 §2 has defaults).
 func (r *runner) list(member string, def ...string) []string {
-	values, ok := r.doc.json[member].([]any)
-	if !ok {
+	if _, ok := r.doc.json[member].([]any); !ok {
 		return def
 	}
-	var out []string
-	for _, v := range values {
-		if s, ok := v.(string); ok {
-			out = append(out, s)
-		}
-	}
-	return out
+	values, _ := r.doc.list(member)
+	return values
 }
 
 // advertised reports whether the metadata lists an authentication method.

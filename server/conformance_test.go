@@ -10,8 +10,26 @@ import (
 	"github.com/hallmark-auth/hallmark/storage"
 )
 
+// notPassed are the cases that cannot pass here, each for its reason.
+var notPassed = map[string]conformance.Outcome{
+	// On purpose (docs/decisions/0003): there is no authorization endpoint.
+	"meta-response-types": conformance.Warn,
+	"meta-oidc-required":  conformance.Warn,
+	// The issuer of this test is on loopback.
+	"meta-issuer-form":          conformance.Warn,
+	"meta-endpoints-https-only": conformance.NA,
+	// Not offered, and the metadata does not say so.
+	"meta-scopes":                 conformance.NA,
+	"meta-auth-signing-algs":      conformance.NA,
+	"meta-revocation-endpoint":    conformance.NA,
+	"meta-introspection-endpoint": conformance.NA,
+	"meta-pkce-methods":           conformance.NA,
+	"meta-iss-param-flag":         conformance.NA,
+	"meta-dpop-algs":              conformance.NA,
+}
+
 // TestConformance runs every case of the suite against this server, the ones
-// that attack it included: all pass, none is left out.
+// that attack it included: all pass but those named above, none is left out.
 func TestConformance(t *testing.T) {
 	k := newKit(t, "", func(c *server.Config) {
 		// Guessing is throttled for one account as ever; the cases' own wrong
@@ -39,12 +57,16 @@ func TestConformance(t *testing.T) {
 	}
 	report, err := conformance.Run(t.Context(), target, conformance.Options{Abuse: true})
 	k.must(err)
-	if len(report.Results) < 40 {
-		t.Errorf("%d cases ran, want 40 at least", len(report.Results))
+	if len(report.Results) != len(conformance.Cases()) || len(report.Results) < 40 {
+		t.Errorf("%d cases ran of %d", len(report.Results), len(conformance.Cases()))
 	}
 	for _, r := range report.Results {
-		if r.Outcome != conformance.Pass {
-			t.Errorf("%s: %s: %s", r.ID, r.Outcome, r.Why+" | "+r.Sent+" | "+r.Got)
+		want, named := notPassed[r.ID]
+		if !named {
+			want = conformance.Pass
+		}
+		if r.Outcome != want {
+			t.Errorf("%s: %s, want %s: %s", r.ID, r.Outcome, want, r.Why+" | "+r.Sent+" | "+r.Got)
 		}
 	}
 }

@@ -1,0 +1,85 @@
+package conformance_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/hallmark-auth/hallmark/conformance"
+)
+
+// What is claimed and right passes; what the specifications leave undecided
+// warns, though it is about a MUST; what is not claimed is not applicable.
+func TestClaims(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		mutation, id string
+		want         conformance.Outcome
+		why          string
+	}{
+		{"jwt-auth", "meta-auth-signing-algs", conformance.Pass, ""},
+		{"jwt-auth-no-rs", "meta-auth-signing-algs", conformance.Warn, "RS256"},
+		{"jwt-auth", "meta-auth-methods-truth", conformance.Pass, "not tried: private_key_jwt"},
+		{"revocation", "meta-revocation-endpoint", conformance.Pass, ""},
+		{"revocation-by-jwt", "meta-revocation-endpoint", conformance.Skipped, "--client-id"},
+		{"introspection", "meta-introspection-endpoint", conformance.Pass, ""},
+		{"introspection-403", "meta-introspection-endpoint", conformance.Inconclusive, "may not"},
+		{"authorize", "meta-pkce-methods", conformance.Pass, ""},
+		{"authorize", "meta-iss-param-flag", conformance.Pass, ""},
+		{"authorize", "meta-response-types", conformance.Pass, ""},
+		{"empty-array", "meta-response-types", conformance.Warn, "no authorization endpoint"},
+		{"dpop", "meta-dpop-algs", conformance.Pass, ""},
+		{"openid", "meta-oidc-required", conformance.Pass, ""},
+		{"openid", "meta-scopes", conformance.Pass, ""},
+		{"no-oidc", "meta-oidc-required", conformance.NA, "404"},
+		{"no-scopes", "meta-scopes", conformance.NA, "scopes_supported"},
+		{"opaque no-jwks-uri", "meta-jwks-uri", conformance.NA, "not a signed JWT"},
+		{"jwks-elsewhere", "meta-jwks-uri", conformance.Warn, "another domain"},
+		{"kty-unknown", "jwks-kty", conformance.Pass, "quantum"},
+		{"no-jwks-uri", "jwks-base64url", conformance.NA, "jwks_uri"},
+		{"jwks-gone", "jwks-json-strict", conformance.Inconclusive, "404"},
+		{"password-off", "meta-auth-methods-truth", conformance.Inconclusive, "not because of the client"},
+		{"no-8414 no-oidc", "meta-json-strict", conformance.Inconclusive, "no metadata"},
+	} {
+		r := only(t, newIssuer(t, strings.Fields(tc.mutation)...).target(), tc.id)
+		if r.Outcome != tc.want || !strings.Contains(r.Why, tc.why) || tc.why == "" && r.Why != "" {
+			t.Errorf("%s under %s: %s %q, want %s with %q", tc.id, tc.mutation, r.Outcome, r.Why, tc.want, tc.why)
+		}
+	}
+}
+
+// Of two documents the worse one decides and is the evidence.
+func TestEvidenceIsTheWorseDocument(t *testing.T) {
+	t.Parallel()
+	for mutation, where := range map[string]string{"own-in-oauth": "oauth-authorization-server", "own-in-openid": "openid-configuration"} {
+		r := only(t, newIssuer(t, mutation).target(), "meta-unknown-members")
+		if !strings.Contains(r.Sent, where) || !strings.Contains(r.Got, "x_own") {
+			t.Errorf("%s: sent %s, got %s", mutation, r.Sent, r.Got)
+		}
+	}
+}
+
+func TestWithoutInputs(t *testing.T) {
+	t.Parallel()
+	bare := conformance.Target{Issuer: newIssuer(t, "no-jwks-uri").url}
+	if r := only(t, bare, "meta-jwks-uri"); r.Outcome != conformance.Skipped || !strings.Contains(r.Why, "--username") {
+		t.Errorf("no way to tell whether tokens are JWTs: %s %q", r.Outcome, r.Why)
+	}
+	is := newIssuer(t, "basic-only")
+	target := is.target()
+	target.Client, target.Second = target.Public, conformance.Client{}
+	target.Post, target.Public = conformance.Client{}, conformance.Client{}
+	if r := only(t, target, "meta-auth-methods-truth"); r.Outcome != conformance.Inconclusive || !strings.Contains(r.Why, "no client") {
+		t.Errorf("no client of an advertised method: %s %q", r.Outcome, r.Why)
+	}
+}
+
+// Without a loopback address there is nothing to be lenient about.
+func TestOnHTTPS(t *testing.T) {
+	t.Parallel()
+	_, target := newFarIssuer(t)
+	for _, r := range run(t, target, conformance.Options{Only: []string{"meta-issuer-form", "meta-endpoints-https-only"}, Rate: 1000}).Results {
+		if r.Outcome != conformance.Pass {
+			t.Errorf("%s: %s: %s\n sent %s\n got %s", r.ID, r.Outcome, r.Why, r.Sent, r.Got)
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package conformance_test
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// keys are the published ones; a mutation spoils one.
+func (is *issuer) keys() []any {
+	first, second := jwkMembers(is.key.Public()), jwkMembers(is.stray.Public())
+	second["kid"] = "waiting"
+	keys := []any{first, second}
+	switch {
+	case is.mutated("private-member"):
+		first["d"] = "AAAA"
+	case is.mutated("no-kid"):
+		delete(second, "kid")
+	case is.mutated("same-kid"):
+		second["kid"] = first["kid"]
+	case is.mutated("other-kids"):
+		first["kid"] = "other"
+	case is.mutated("no-kty"):
+		delete(second, "kty")
+	case is.mutated("kty-unknown"):
+		second["kty"] = "quantum"
+	case is.mutated("no-y"):
+		delete(second, "y")
+	case is.mutated("rsa-no-e"):
+		keys[1] = map[string]any{"kty": "RSA", "kid": "waiting", "n": "_w"}
+	case is.mutated("okp-no-crv"):
+		keys[1] = map[string]any{"kty": "OKP", "kid": "waiting", "x": "_w"}
+	case is.mutated("padded"):
+		second["x"] = second["x"].(string) + "="
+	case is.mutated("line-break"):
+		second["x"] = second["x"].(string) + "\n"
+	case is.mutated("stray-bits"):
+		keys[1] = map[string]any{"kty": "RSA", "kid": "waiting", "n": "_w", "e": "_x"}
+	case is.mutated("leading-zero"):
+		keys[1] = map[string]any{"kty": "RSA", "kid": "waiting", "n": "AP8", "e": "AQAB"}
+	case is.mutated("oct-key"):
+		keys[1] = map[string]any{"kty": "oct", "kid": "waiting"}
+	case is.mutated("key-string"):
+		keys[1] = "key"
+	case is.mutated("empty-keys"):
+		return []any{}
+	}
+	return keys
+}
+
+func (is *issuer) jwks(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Cache-Control", "public, max-age=300")
+	h.Set("Content-Type", "application/json")
+	switch {
+	case is.mutated("max-age-0"):
+		h.Set("Cache-Control", "public, max-age=0")
+	case is.mutated("jwk-set-type"):
+		h.Set("Content-Type", "application/jwk-set+json")
+	case is.mutated("jwks-text"):
+		h.Set("Content-Type", "text/plain")
+	}
+	if !is.mutated("no-etag") {
+		h.Set("ETag", `"1"`)
+	}
+	if r.Header.Get("If-None-Match") == `"1"` && !is.mutated("etag-ignored") {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	if is.mutated("jwks-203") {
+		w.WriteHeader(203)
+	}
+	set := map[string]any{"keys": is.keys()}
+	if is.mutated("no-keys") {
+		set = map[string]any{"keys": is.keys()[0]}
+	}
+	text, _ := json.Marshal(set)
+	w.Write(is.misspelt("jwks", text))
+}
