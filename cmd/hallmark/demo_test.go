@@ -43,10 +43,10 @@ func readDemo(t *testing.T, dir string) demo {
 func TestDemoLines(t *testing.T) {
 	shell, err := exec.LookPath("sh")
 	if err != nil {
-		t.Skip("no shell")
+		lacking(t, "sh", err)
 	}
 	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("no curl")
+		lacking(t, "curl", err)
 	}
 	d := newDesk(t)
 	s := d.serve("--demo")

@@ -105,7 +105,7 @@ func TestTopLevel(t *testing.T) {
 	}
 	out, err := exec.Command("git", "-C", repo(t), "ls-files").Output()
 	if err != nil {
-		t.Skip("not a git checkout")
+		lacking(t, "git, or the checkout is not one", err)
 	}
 	for file := range strings.Lines(string(out)) {
 		top, _, _ := strings.Cut(strings.TrimSpace(file), "/")

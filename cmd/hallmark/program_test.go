@@ -62,6 +62,16 @@ var built = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
+// lacking skips a test for want of something, by name, and fails it where
+// everything is required.
+func lacking(t *testing.T, what string, err error) {
+	t.Helper()
+	if os.Getenv("HALLMARK_REQUIRE_PEERS") != "" {
+		t.Fatalf("required and not here: %s: %v", what, err)
+	}
+	t.Skipf("not here: %s", what)
+}
+
 // start runs serve --demo as a process and waits until it serves.
 func (p *program) start() {
 	p.Helper()

@@ -89,7 +89,7 @@ func checkout(t *testing.T) string {
 	list.Dir = repo(t)
 	out, err := list.Output()
 	if err != nil {
-		t.Skip("not a git checkout: the README's lines are run where the sources are known")
+		lacking(t, "git, or the checkout is not one", err)
 	}
 	for name := range strings.SplitSeq(strings.TrimRight(string(out), "\x00"), "\x00") {
 		text, err := os.ReadFile(filepath.Join(repo(t), name))

@@ -19,18 +19,18 @@ func openTerminal(t *testing.T) (person, program *os.File) {
 	t.Helper()
 	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
-		t.Skip("no pseudo-terminals here:", err)
+		lacking(t, "a pseudo-terminal", err)
 	}
 	t.Cleanup(func() { person.Close() })
 	var unlock, number int32
 	for request, arg := range map[uintptr]*int32{syscall.TIOCSPTLCK: &unlock, syscall.TIOCGPTN: &number} {
 		if _, _, e := syscall.Syscall(syscall.SYS_IOCTL, person.Fd(), request, uintptr(unsafe.Pointer(arg))); e != 0 {
-			t.Skip("no pseudo-terminals here:", e)
+			lacking(t, "a pseudo-terminal", e)
 		}
 	}
 	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
-		t.Skip("no pseudo-terminals here:", err)
+		lacking(t, "a pseudo-terminal", err)
 	}
 	t.Cleanup(func() { program.Close() })
 	return person, program
@@ -96,7 +96,7 @@ func TestPrompt(t *testing.T) {
 func TestPromptInterrupted(t *testing.T) {
 	_, tty := openTerminal(t)
 	if !term.IsTerminal(int(tty.Fd())) {
-		t.Skip("no terminal")
+		lacking(t, "a terminal", nil)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var asked lockedBuffer
