@@ -20,6 +20,11 @@ const serveDemo = "go run ./cmd/hallmark serve --demo\n"
 // their order, in a copy of the checkout: the demo in the background, the rest
 // in one shell. What listens on a port gets a free one from the environment.
 func TestReadme(t *testing.T) {
+	for _, command := range []string{"bash", "curl", "sed", "openssl"} {
+		if _, err := exec.LookPath(command); err != nil {
+			lacking(t, command, err)
+		}
+	}
 	dir := checkout(t)
 	readme, err := os.ReadFile(filepath.Join(dir, "README.md"))
 	if err != nil {
