@@ -79,7 +79,7 @@ func TestFailuresLookAlike(t *testing.T) {
 // TestFailureTime: the answer comes FailAfter after the beginning, not
 // FailAfter after the hash.
 func TestFailureTime(t *testing.T) {
-	const after = 400 * time.Millisecond
+	const after = time.Second
 	k := newKit(t, "", patient, func(c *server.Config) {
 		c.FailAfter = after
 		c.Passwords = password.New(password.Config{Workers: 1, MaxWait: 10 * time.Second, Params: password.Params{Memory: 8 << 10, Time: 1, Threads: 1}})
@@ -88,7 +88,7 @@ func TestFailureTime(t *testing.T) {
 	for _, name := range []string{user.Name, "nobody"} {
 		began := time.Now()
 		k.refused(k.post(form("grant_type", "password", "client_id", client.ID, "username", name, "password", "wrong password")), 400, "invalid_grant", "")
-		if took := time.Since(began); took < after || took > after+after/2 {
+		if took := time.Since(began); took < after || took > after+after*4/5 {
 			t.Errorf("%s: answered after %v, want %v", name, took, after)
 		}
 	}
@@ -138,7 +138,7 @@ func TestHangingUpIsCharged(t *testing.T) {
 		v := form("grant_type", "password", "client_id", client.ID, "username", name, "password", "wrong password")
 		held := func() bool { _, ok := guarded.Look(name, netip.MustParseAddr("127.0.0.1")); return !ok }
 		for tries := 0; !held(); tries++ { // those that leave before they are hashed are not charged
-			if tries == 200 {
+			if tries == 1000 {
 				t.Fatalf("%s: %d guesses that hung up were not charged", name, tries)
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
