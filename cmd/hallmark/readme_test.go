@@ -20,7 +20,7 @@ const serveDemo = "go run ./cmd/hallmark serve --demo\n"
 // their order, in a copy of the checkout: the demo in the background, the rest
 // in one shell. What listens on a port gets a free one from the environment.
 func TestReadme(t *testing.T) {
-	for _, command := range []string{"bash", "curl", "sed", "openssl"} {
+	for _, command := range []string{"bash", "curl", "sed", "openssl", "timeout"} {
 		if _, err := exec.LookPath(command); err != nil {
 			lacking(t, command, err)
 		}
@@ -39,7 +39,9 @@ func TestReadme(t *testing.T) {
 			demos++
 		case "go test ./...\n": // what runs this
 		default:
-			script.WriteString("set -v\n" + block[1] + "set +v\n")
+			// A server goes on until it is told to end; five seconds show that it starts.
+			lines := strings.ReplaceAll(block[1], "./hallmark serve", "timeout --preserve-status -s TERM 5 ./hallmark serve")
+			script.WriteString("set -v\n" + lines + "set +v\n")
 		}
 	}
 	if demos != 1 {
@@ -65,7 +67,7 @@ func TestReadme(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	shell := exec.CommandContext(ctx, "bash", "-c", script.String())
-	shell.Dir, shell.Env = dir, append(os.Environ(), "HALLMARK_OPS_LISTEN=127.0.0.1:0")
+	shell.Dir, shell.Env = dir, env
 	if out, err := shell.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s\nthe demo wrote\n%s", err, out, served.String())
 	}
