@@ -99,31 +99,18 @@ func (m Mark) raise(r Ring) Mark {
 // Probe reports whether Raise could write: it does all that Raise does but
 // putting the file in its place.
 func (s *Seen) Probe() error {
-	if s == nil {
-		return nil
-	}
-	unlock, err := lockFile(s.path + ".lock")
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrMark, err)
-	}
-	defer unlock()
-	m, err := s.Read()
-	if err != nil {
-		return err
-	}
-	data, err := json.Marshal(m)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrMark, err)
-	}
-	if err := writeDurably(s.path, data, func(_, _ string) error { return nil }); err != nil {
-		return fmt.Errorf("%w: %w", ErrMark, err)
-	}
-	return nil
+	return s.write(func(m Mark) (Mark, bool) { return m, true }, func(_, _ string) error { return nil })
 }
 
 // Raise records a ring: durable when it returns, never lowering what is there,
 // whoever else writes at the same time.
 func (s *Seen) Raise(r Ring) error {
+	return s.write(func(m Mark) (Mark, bool) { return m.raise(r), !m.covers(r) }, os.Rename)
+}
+
+// write replaces the mark by what change makes of it, if there is something to
+// do. move puts the new file in its place.
+func (s *Seen) write(change func(Mark) (next Mark, todo bool), move func(from, to string) error) error {
 	if s == nil {
 		return nil
 	}
@@ -136,14 +123,15 @@ func (s *Seen) Raise(r Ring) error {
 	if err != nil {
 		return err
 	}
-	if m.covers(r) {
+	next, todo := change(m)
+	if !todo {
 		return nil
 	}
-	data, err := json.Marshal(m.raise(r))
+	data, err := json.Marshal(next)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrMark, err)
 	}
-	if err := writeDurably(s.path, append(data, '\n'), os.Rename); err != nil {
+	if err := writeDurably(s.path, append(data, '\n'), move); err != nil {
 		return fmt.Errorf("%w: %w", ErrMark, err)
 	}
 	return nil
