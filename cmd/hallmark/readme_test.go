@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"net/http"
 	"os"
@@ -53,7 +52,7 @@ func TestReadme(t *testing.T) {
 	serve := exec.Command("bash", "-c", "exec "+serveDemo)
 	serve.Dir, serve.Env = dir, env
 	serve.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // go run starts a child
-	var served bytes.Buffer
+	var served lockedBuffer
 	serve.Stdout, serve.Stderr = &served, &served
 	if err := serve.Start(); err != nil {
 		t.Fatal(err)
@@ -73,7 +72,7 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-func awaitDemo(t *testing.T, dir string, served *bytes.Buffer) {
+func awaitDemo(t *testing.T, dir string, served *lockedBuffer) {
 	t.Helper()
 	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		d, err := loadDemo(filepath.Join(dir, "hallmark-data"))
