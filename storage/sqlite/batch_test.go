@@ -309,7 +309,7 @@ func TestRefusalsBesideGoodOperations(t *testing.T) {
 	h.join(func() error { return s.CreateUser(ctx, aUser("before")) })
 	refusals := map[error]func() error{
 		storage.ErrConflict: func() error { return s.CreateUser(ctx, aUser("before")) },
-		storage.ErrNotFound: func() error { _, err := s.SetPassword(ctx, aUser("x").ID, "", epoch); return err },
+		storage.ErrNotFound: func() error { _, err := setPassword(ctx, s, aUser("x").ID, "", epoch); return err },
 		storage.ErrScope: func() error {
 			r := l.refresh(token)
 			r.Scope = []string{"admin"}

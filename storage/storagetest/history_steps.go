@@ -165,7 +165,7 @@ func (h *history) refused(rt *rapid.T) {
 
 func (h *history) setPassword(rt *rapid.T) {
 	u, hash := h.someUser(rt), fmt.Sprint("hash ", rapid.IntRange(0, 3).Draw(rt, "hash"))
-	both(h, rt, func(x *side) (int, error) { return x.SetPassword(h.ctx, u.ID, hash, h.now) })
+	both(h, rt, func(x *side) (int, error) { return setPassword(h.ctx, x, u.ID, hash, h.now) })
 	h.touchAll()
 }
 
@@ -177,7 +177,7 @@ func (h *history) rehash(rt *rapid.T) {
 
 func (h *history) setDisabled(rt *rapid.T) {
 	u, disabled := h.someUser(rt), rapid.IntRange(0, 2).Draw(rt, "disabled") == 0
-	both(h, rt, func(x *side) (int, error) { return x.SetDisabled(h.ctx, u.ID, disabled, h.now) })
+	both(h, rt, func(x *side) (int, error) { return setDisabled(h.ctx, x, u.ID, disabled, h.now) })
 	h.touchAll()
 }
 

@@ -86,12 +86,12 @@ func everyVerb(s *store) map[string]func(context.Context, Backend) error {
 		"UserByName": func(ctx context.Context, b Backend) error { _, err := b.UserByName(ctx, "ada"); return err },
 		"Users":      func(ctx context.Context, b Backend) error { _, err := b.Users(ctx, "", 10); return err },
 		"SetPassword": func(ctx context.Context, b Backend) error {
-			_, err := b.SetPassword(ctx, bob.ID, "new", s.now)
+			_, err := setPassword(ctx, b, bob.ID, "new", s.now)
 			return err
 		},
 		"Rehash": func(ctx context.Context, b Backend) error { return b.Rehash(ctx, ada.ID, ada.PasswordHash, "stronger") },
 		"SetDisabled": func(ctx context.Context, b Backend) error {
-			_, err := b.SetDisabled(ctx, ada.ID, true, s.now)
+			_, err := setDisabled(ctx, b, ada.ID, true, s.now)
 			return err
 		},
 		"CreateClient": func(ctx context.Context, b Backend) error {

@@ -55,7 +55,7 @@ func sessionsKept(s *store) {
 // A refused login leaves nothing behind.
 func sessionsNeed(s *store) {
 	ada, bob, web := s.addUser("ada"), s.addUser("bob"), s.addClient("web")
-	_, err := s.SetDisabled(s.Context(), bob.ID, true, s.now)
+	_, err := setDisabled(s.Context(), s, bob.ID, true, s.now)
 	s.must(err)
 	for name, c := range map[string]struct {
 		change func(*storage.NewSession)
@@ -134,7 +134,7 @@ func sessionsLastGeneration(s *store) {
 
 func sessionsOldHash(s *store) {
 	ada, web := s.addUser("ada"), s.addClient("web")
-	_, err := s.SetPassword(s.Context(), ada.ID, "new", s.now)
+	_, err := setPassword(s.Context(), s, ada.ID, "new", s.now)
 	s.must(err)
 	n := s.aSession(ada, web)
 	_, err = s.CreateSession(s.Context(), n)

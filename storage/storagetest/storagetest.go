@@ -29,21 +29,26 @@ type Users interface {
 	CreateUser(ctx context.Context, u storage.User) error
 	// UserByName compares exactly; ErrNotFound.
 	UserByName(ctx context.Context, name string) (storage.User, error)
+	UserByID(ctx context.Context, id uuid.UUID) (storage.User, error) // ErrNotFound
+	// UserByForeignID compares exactly; ErrNotFound, also for the empty id.
+	UserByForeignID(ctx context.Context, id string) (storage.User, error)
 	// Users returns at most limit users whose names come after one, in the
 	// order of their bytes.
 	Users(ctx context.Context, after string, limit int) ([]storage.User, error)
 }
 
-// Standing is what decides whether a user may sign in. Each verb reports
-// ErrNotFound for an unknown user.
+// Standing is what becomes of a user. Each verb reports ErrNotFound for an
+// unknown one.
 type Standing interface {
-	// SetPassword ends every session of the user that has not ended, also one
-	// that is expired: the clock that says so may be wrong.
-	SetPassword(ctx context.Context, user uuid.UUID, hash string, now time.Time) (ended int, err error)
+	// ChangeUser does what UserChange.Apply says, and returns the user as it is
+	// then. When sessions end with it, so does every one of the user that has
+	// not ended, also one that is expired: the clock that says so may be wrong.
+	// ErrConflict when the name or the foreign id is somebody else's.
+	ChangeUser(ctx context.Context, user uuid.UUID, c storage.UserChange) (after storage.User, ended int, err error)
 	// Rehash reports ErrConflict when the hash is no longer the old one. It ends nothing.
 	Rehash(ctx context.Context, user uuid.UUID, old, new string) error
-	// SetDisabled ends sessions like SetPassword if it disables; enabling brings none back.
-	SetDisabled(ctx context.Context, user uuid.UUID, disabled bool, now time.Time) (ended int, err error)
+	// RemoveUser removes the user's sessions too, and tells how many.
+	RemoveUser(ctx context.Context, user uuid.UUID) (sessions int, err error)
 }
 
 // Clients are created, found and listed.
@@ -55,6 +60,12 @@ type Clients interface {
 	ClientByID(ctx context.Context, id string) (storage.Client, error)
 	// Clients returns all, in the order of the bytes of their ids.
 	Clients(ctx context.Context) ([]storage.Client, error)
+	// ChangeClient does what ClientChange.Apply says; ErrNotFound, ErrConflict.
+	ChangeClient(ctx context.Context, id string, c storage.ClientChange) (storage.Client, error)
+	// RemoveClient reports ErrNotFound. The client's sessions are in no list
+	// then, refreshing one reports ErrNotFound, and SweepSessions removes them
+	// however young. Its number is never given again.
+	RemoveClient(ctx context.Context, id string) error
 }
 
 // Sessions are opened, refreshed and, when they are over, removed.
@@ -69,6 +80,29 @@ type Sessions interface {
 	// SweepSessions looks at the limit sessions after an id and removes those
 	// that are RemovableAt now. next is where to go on; zero at the end.
 	SweepSessions(ctx context.Context, after storage.SessionID, limit int, now time.Time) (next storage.SessionID, removed int, err error)
+}
+
+// SessionList is how people look at sessions and end them. Sessions of a
+// removed client are not there.
+type SessionList interface {
+	SessionByID(ctx context.Context, id storage.SessionID) (storage.SessionEntry, error) // ErrNotFound
+	// UserSessions returns at most limit of a user's sessions, by id.
+	UserSessions(ctx context.Context, user uuid.UUID, limit int) ([]storage.SessionEntry, error)
+	// Sessions returns at most limit sessions whose ids come after one, by id.
+	Sessions(ctx context.Context, after storage.SessionID, limit int) ([]storage.SessionEntry, error)
+	// EndSession returns the session as it is then; ErrNotFound. What has ended stays as it ended.
+	EndSession(ctx context.Context, id storage.SessionID, why storage.EndReason, now time.Time) (storage.SessionEntry, error)
+	// EndSessions ends a user's sessions that have not ended, also expired
+	// ones, but one to keep (zero: none). An unknown user has none.
+	EndSessions(ctx context.Context, user uuid.UUID, keep storage.SessionID, why storage.EndReason, now time.Time) (ended int, err error)
+}
+
+// OperatorTokens are the programs that may act as operators.
+type OperatorTokens interface {
+	CreateOperatorToken(ctx context.Context, t storage.OperatorToken) error             // ErrConflict when the name or the digest is taken
+	OperatorToken(ctx context.Context, d storage.Digest) (storage.OperatorToken, error) // ErrNotFound; expired ones are found
+	OperatorTokens(ctx context.Context) ([]storage.OperatorToken, error)                // by name
+	RemoveOperatorToken(ctx context.Context, name string) error                         // ErrNotFound
 }
 
 // Ring is the sealed key ring.
@@ -100,6 +134,8 @@ type Backend interface {
 	Standing
 	Clients
 	Sessions
+	SessionList
+	OperatorTokens
 	Ring
 	Service
 }
