@@ -44,7 +44,7 @@ func (c *userAddCmd) Run(ctx context.Context, p *process) error {
 		if err != nil {
 			return err
 		}
-		return c.print(p.stdout, viewUser(user), func(w io.Writer) error {
+		return c.print(p.stdout, operator.ViewUser(user), func(w io.Writer) error {
 			_, err := fmt.Fprintf(w, "added %s, sub %s\n", user.Name, user.ID)
 			return err
 		})
@@ -78,9 +78,9 @@ type userListCmd struct {
 
 func (c *userListCmd) Run(ctx context.Context, p *process) error {
 	return p.withOffice(ctx, c.Operation, func(o *office) error {
-		users := []userView{}
+		users := []operator.UserView{}
 		err := o.ListUsers(ctx, func(u storage.User) error {
-			users = append(users, viewUser(u))
+			users = append(users, operator.ViewUser(u))
 			return nil
 		})
 		if err != nil {
@@ -89,33 +89,15 @@ func (c *userListCmd) Run(ctx context.Context, p *process) error {
 		return c.print(p.stdout, users, func(w io.Writer) error {
 			var rows [][]string
 			for _, u := range users {
-				rows = append(rows, []string{u.Name, u.ID, u.state(), u.CreatedAt, words(u.Roles), words(u.Groups)})
+				rows = append(rows, []string{u.Name, u.ID, state(u), u.CreatedAt, words(u.Roles), words(u.Groups)})
 			}
 			return printTable(w, []string{"USERNAME", "SUB", "STATE", "CREATED", "ROLES", "GROUPS"}, rows)
 		})
 	})
 }
 
-// A userView is a user as programs get it: without the hash.
-type userView struct {
-	ID        string `json:"sub"`
-	Name      string `json:"username"`
-	Disabled  bool   `json:"disabled"`
-	Password  bool   `json:"has_password"`
-	ForeignID string `json:"foreign_id,omitempty"`
-	CreatedAt string `json:"created_at"`
-
-	storage.UserClaims
-}
-
-func viewUser(u storage.User) userView {
-	return userView{
-		ID: u.ID.String(), Name: u.Name, Disabled: u.Disabled, Password: u.PasswordHash != "",
-		ForeignID: u.ForeignID, CreatedAt: stamp(u.CreatedAt), UserClaims: u.Claims,
-	}
-}
-
-func (u userView) state() string {
+// state is what a table says of a user.
+func state(u operator.UserView) string {
 	switch {
 	case u.Disabled:
 		return "disabled"
