@@ -141,7 +141,7 @@ shift; user=$1; shift
 mount -o remount,bind,ro,nosuid,nodev "$root"
 exec setpriv --no-new-privs --inh-caps=-all --bounding-set=-all,+sys_chroot,+setuid,+setgid chroot --userspec="$user" --groups= "$root" "$@"`
 
-func newContainer(t *testing.T) *container {
+func newContainer(t *testing.T, root string) *container {
 	t.Helper()
 	if runtime.GOOS != "linux" || os.Getuid() != 0 {
 		lacking(t, "root on Linux, to stand in for an engine of containers", syscall.EPERM)
@@ -150,7 +150,6 @@ func newContainer(t *testing.T) *container {
 	if out, err := exec.Command("unshare", "--mount", "--propagation", "private", "mount", "-t", "tmpfs", "tmpfs", t.TempDir()).CombinedOutput(); err != nil {
 		lacking(t, "a mount namespace: "+string(out), err)
 	}
-	root, _ := imageFiles(t)
 	service := compose(t).Services["hallmark"]
 	c := &container{T: t, root: root, volumes: t.TempDir(), env: imageEnv(t)}
 	for name, value := range service.Environment {
@@ -259,10 +258,9 @@ func (c *container) status(name string) string {
 
 const imagePassword = "correct horse battery staple"
 
-// TestImageServes: what docker-compose.yml starts serves, confined as it says,
+// testContainer: what docker-compose.yml starts serves, confined as it says,
 // over TLS and by the name localhost, and keeps its data over a new start.
-func TestImageServes(t *testing.T) {
-	c := newContainer(t)
+func testContainer(t *testing.T, c *container) {
 	proxy := newTLSProxy(t)
 	c.env["HALLMARK_ISSUER"] = proxy.issuer
 	c.env["SSL_CERT_FILE"] = "/var/lib/hallmark/store/ca.pem" // beside the image's, which does not know the test's

@@ -281,9 +281,16 @@ func need(t *testing.T, commands ...string) {
 // largestImage bounds what an image holds, in bytes.
 const largestImage = 20 << 20
 
-// TestImageFiles builds the image's files by the Dockerfile's lines.
-func TestImageFiles(t *testing.T) {
-	root, _ := imageFiles(t)
+// TestPackages builds the image's files by the Dockerfile's lines, once.
+func TestPackages(t *testing.T) {
+	root, build := imageFiles(t)
+	t.Run("image", func(t *testing.T) { testImage(t, root) })
+	t.Run("container", func(t *testing.T) { testContainer(t, newContainer(t, root)) })
+	t.Run("release", func(t *testing.T) { testRelease(t, filepath.Join(build, "dist/hallmark")) })
+}
+
+// testImage looks at what the image holds.
+func testImage(t *testing.T, root string) {
 	program := filepath.Join(root, "usr/local/bin/hallmark")
 	if out := shell(t, root, program+" version"); out != "hallmark "+releaseTag+"\n" {
 		t.Errorf("version: %s", out)
@@ -340,9 +347,9 @@ func TestImageFiles(t *testing.T) {
 	}
 }
 
-// TestRelease: a release is the same, byte for byte, wherever it is built, and
+// testRelease: a release is the same, byte for byte, wherever it is built, and
 // the program in the image is the release's.
-func TestRelease(t *testing.T) {
+func testRelease(t *testing.T, inImage string) {
 	need(t, "make", "gcc", "git", "tar", "gzip", "sha256sum", "awk")
 	first, second := tagged(t), tagged(t)
 	shell(t, first, "make release")
@@ -353,8 +360,7 @@ func TestRelease(t *testing.T) {
 			t.Errorf("%s differs between two builds", file)
 		}
 	}
-	_, build := imageFiles(t)
-	if digest(t, filepath.Join(first, "dist/hallmark")) != digest(t, filepath.Join(build, "dist/hallmark")) {
+	if digest(t, filepath.Join(first, "dist/hallmark")) != digest(t, inImage) {
 		t.Error("the Dockerfile builds another program than make release")
 	}
 	shell(t, filepath.Join(first, "dist"), "sha256sum --check --strict SHA256SUMS && test 2 = $(wc -l < SHA256SUMS)")
