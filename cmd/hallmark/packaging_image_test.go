@@ -10,6 +10,8 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http/httptest"
@@ -22,6 +24,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -77,8 +80,8 @@ func compose(t *testing.T, env ...string) (c composed) {
 }
 
 func TestCompose(t *testing.T) {
-	service := compose(t).Services["hallmark"]
-	image := dockerfile(t)[1]
+	whole := compose(t)
+	service, image := whole.Services["hallmark"], dockerfile(t)[1]
 	if got := service.Environment["HALLMARK_ISSUER"]; got != "http://localhost:8080" {
 		t.Errorf("the issuer is %q without being told", got)
 	}
@@ -99,7 +102,7 @@ func TestCompose(t *testing.T) {
 	for _, v := range service.Volumes {
 		name, target, _ := strings.Cut(v, ":")
 		target, _, _ = strings.Cut(target, ":")
-		if _, named := compose(t).Volumes[name]; !named {
+		if _, named := whole.Volumes[name]; !named {
 			t.Errorf("volume %s is not a named one: an update would leave it behind", v)
 		}
 		targets = append(targets, target)
@@ -349,18 +352,19 @@ func listDir(t *testing.T, dir string) (names []string) {
 type tlsProxy struct {
 	issuer string
 	ca     []byte // PEM
-	target *url.URL
+	target atomic.Pointer[url.URL]
 }
 
 func newTLSProxy(t *testing.T) *tlsProxy {
 	t.Helper()
 	cert, ca := localhostCertificate(t)
-	p := &tlsProxy{ca: ca, target: &url.URL{Scheme: "http"}}
+	p := &tlsProxy{ca: ca}
 	front := httptest.NewUnstartedServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(p.target)
+		r.SetURL(p.target.Load())
 		r.SetXForwarded()
 	}})
 	front.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13}
+	front.Config.ErrorLog = log.New(io.Discard, "", 0) // a test refuses the certificate
 	front.StartTLS()
 	t.Cleanup(front.Close)
 	_, port, err := net.SplitHostPort(front.Listener.Addr().String())
@@ -371,8 +375,8 @@ func newTLSProxy(t *testing.T) *tlsProxy {
 	return p
 }
 
-// to sets where the proxy passes requests to, between two uses of it.
-func (p *tlsProxy) to(addr string) { p.target.Host = addr }
+// to sets where the proxy passes requests to.
+func (p *tlsProxy) to(addr string) { p.target.Store(&url.URL{Scheme: "http", Host: addr}) }
 
 // localhostCertificate is good for localhost, and its own authority.
 func localhostCertificate(t *testing.T) (tls.Certificate, []byte) {
