@@ -109,10 +109,9 @@ func everyVerb(t *testing.T, q sqlstore.Querier, l login, tokens []storage.Refre
 	_, err = sqlstore.Users(ctx, q, "a", 10)
 	check("users", err)
 	check("rehash", sqlstore.Rehash(ctx, q, u.ID, u.PasswordHash, "next"))
-	_, err = setPassword(ctx, sqlstore, q, u.ID, "", epoch)
-	check("password", err)
-	_, err = setDisabled(ctx, sqlstore, q, u.ID, true, epoch)
-	check("disable", err)
+	name, foreign, hash := "eve", "django:18", "another"
+	_, _, err = sqlstore.ChangeUser(ctx, q, u.ID, storage.UserChange{Name: &name, ForeignID: &foreign, PasswordHash: &hash, Now: epoch})
+	check("change user", err)
 	_, err = sqlstore.CreateClient(ctx, q, aClient("cli"))
 	check("create client", err)
 	_, err = sqlstore.ClientByID(ctx, q, "cli")

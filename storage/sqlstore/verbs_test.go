@@ -196,7 +196,8 @@ func TestCreateSessionRefuses(t *testing.T) {
 	want(t, try(func(n *storage.NewSession) { n.Scope = []string{"a b"} }), sqlstore.ErrRecord)
 	must(t, try(func(n *storage.NewSession) { n.Token = w.login.Token }))
 	want(t, try(func(n *storage.NewSession) { n.Token = w.login.Token }), storage.ErrConflict)
-	_, err := sqlstore.SetDisabled(ctx, w.db, w.user.ID, true, now)
+	disabled := true
+	_, _, err := sqlstore.ChangeUser(ctx, w.db, w.user.ID, storage.UserChange{Disabled: &disabled, Now: now})
 	must(t, err)
 	want(t, try(func(*storage.NewSession) {}), storage.ErrDisabled)
 }
@@ -232,8 +233,10 @@ func TestPasswordsAndSessions(t *testing.T) {
 	if out.User.PasswordHash != "i" {
 		t.Errorf("rehashed to %q", out.User.PasswordHash)
 	}
+	hash := "j"
+	change := storage.UserChange{PasswordHash: &hash, Now: now}
 	for turn, ended := range []int{1, 0} { // what has ended does not end again
-		n, err := sqlstore.SetPassword(ctx, w.db, w.user.ID, "j", now)
+		_, n, err := sqlstore.ChangeUser(ctx, w.db, w.user.ID, change)
 		must(t, err)
 		if n != ended {
 			t.Errorf("password %d: ended %d", turn, n)
@@ -244,9 +247,7 @@ func TestPasswordsAndSessions(t *testing.T) {
 	if out.Session.EndReason != storage.EndedPassword || out.Session.EndedAt != now {
 		t.Errorf("ended for %q at %v", out.Session.EndReason, out.Session.EndedAt)
 	}
-	_, err = sqlstore.SetPassword(ctx, w.db, uuid.New(), "j", now)
-	want(t, err, storage.ErrNotFound)
-	_, err = sqlstore.SetDisabled(ctx, w.db, uuid.New(), true, now)
+	_, _, err = sqlstore.ChangeUser(ctx, w.db, uuid.New(), change)
 	want(t, err, storage.ErrNotFound)
 }
 
