@@ -1,8 +1,6 @@
 package storagetest
 
 import (
-	"time"
-
 	"github.com/google/uuid"
 
 	"github.com/hallmark-auth/hallmark/storage"
@@ -10,19 +8,16 @@ import (
 
 func changeCases() map[string]func(*store) {
 	return map[string]func(*store){
-		"a user is found as changed":           changesKept,
-		"a user is found by each id":           changesFound,
-		"a refused change changes nothing":     changesRefused,
-		"a change on condition":                changesIf,
-		"an import that is run again":          changesImport,
-		"one session goes on":                  changesKeep,
-		"what is no reason ends nothing":       changesEndNothing,
-		"a name and a foreign id come free":    changesFree,
-		"an unknown user cannot be changed":    changesUnknown,
-		"what a change was given is not kept":  changesCopied,
-		"a client is found as changed":         clientsChanged,
-		"a client has two secrets at most":     clientsSecrets,
-		"a client's change shows in a refresh": clientsRefresh,
+		"a user is found as changed":          changesKept,
+		"a user is found by each id":          changesFound,
+		"a refused change changes nothing":    changesRefused,
+		"a change on condition":               changesIf,
+		"an import that is run again":         changesImport,
+		"one session goes on":                 changesKeep,
+		"what is no reason ends nothing":      changesEndNothing,
+		"a name and a foreign id come free":   changesFree,
+		"an unknown user cannot be changed":   changesUnknown,
+		"what a change was given is not kept": changesCopied,
 	}
 }
 
@@ -321,95 +316,4 @@ func changesCopied(s *store) {
 			s.Fatal("a client was changed from outside")
 		}
 	}
-}
-
-// isClient expects a client to be found as such.
-func (s *store) isClient(want storage.Client) {
-	s.Helper()
-	got, err := s.ClientByID(s.Context(), want.ID)
-	s.must(err)
-	s.equal(got, want)
-}
-
-func clientsChanged(s *store) {
-	app, web := s.addClient("app"), s.addClient("web", func(c *storage.Client) { c.AuthMethod = storage.AuthPost })
-	policy := storage.ClientPolicy{
-		Grants: []string{storage.GrantPassword}, Scopes: []string{"a:b"}, Audiences: []string{"https://d.example"}, Claims: []string{"roles"},
-		DefaultAudiences: []string{"https://d.example"}, Algorithm: "RS256", AccessLifetime: 1, IdleLifetime: time.Hour, Origins: []string{"https://x.example"},
-	}
-	one, two := storage.Digest{1}, storage.Digest{2}
-	for _, c := range []struct {
-		change storage.ClientChange
-		want   func(*storage.Client)
-	}{
-		{storage.ClientChange{}, func(*storage.Client) {}},
-		{storage.ClientChange{Name: new(`Ωmega "app"`)}, func(c *storage.Client) { c.Name = `Ωmega "app"` }},
-		{storage.ClientChange{Policy: &policy}, func(c *storage.Client) { c.ClientPolicy = policy }},
-		{storage.ClientChange{AddSecret: &one}, func(c *storage.Client) { c.Secrets = []storage.Digest{one} }},
-		{storage.ClientChange{AddSecret: &two}, func(c *storage.Client) { c.Secrets = []storage.Digest{one, two} }},
-		{storage.ClientChange{Name: new(""), DropOld: true}, func(c *storage.Client) { c.Name, c.Secrets = "", []storage.Digest{two} }},
-		{storage.ClientChange{Policy: &storage.ClientPolicy{}}, func(c *storage.Client) { c.ClientPolicy = storage.ClientPolicy{} }},
-	} {
-		c.want(&web)
-		got, err := s.ChangeClient(s.Context(), "web", c.change)
-		s.must(err)
-		s.equal(got, web)
-		s.isClient(web)
-		s.reopen()
-		s.isClient(web)
-		s.isClient(app)
-	}
-	for _, id := range []string{"", "Web", "we", "webb", "nobody"} {
-		_, err := s.ChangeClient(s.Context(), id, storage.ClientChange{Name: new("x")})
-		s.wants(storage.ErrNotFound, err)
-	}
-}
-
-// A secret that is one too many changes nothing beside it either.
-func clientsSecrets(s *store) {
-	web := s.addClient("web", func(c *storage.Client) { c.AuthMethod, c.Secrets = storage.AuthBasic, []storage.Digest{{1}} })
-	add := func(n byte, c storage.ClientChange) error {
-		c.AddSecret = &storage.Digest{n}
-		_, err := s.ChangeClient(s.Context(), "web", c)
-		return err
-	}
-	s.must(add(2, storage.ClientChange{}))
-	web.Secrets = []storage.Digest{{1}, {2}}
-	s.wants(storage.ErrConflict, add(3, storage.ClientChange{Name: new("x"), Policy: &storage.ClientPolicy{}}))
-	s.isClient(web)
-	_, err := s.ChangeClient(s.Context(), "web", storage.ClientChange{DropOld: true})
-	s.must(err)
-	s.must(add(4, storage.ClientChange{}))
-	web.Secrets = []storage.Digest{{2}, {4}}
-	s.isClient(web)
-	s.must(add(5, storage.ClientChange{DropOld: true}))
-	web.Secrets = []storage.Digest{{5}}
-	s.isClient(web)
-
-	public := s.addClient("public")
-	for _, c := range []storage.ClientChange{{AddSecret: &storage.Digest{1}, Name: new("x")}, {DropOld: true}} {
-		_, err := s.ChangeClient(s.Context(), "public", c)
-		s.wants(storage.ErrConflict, err)
-	}
-	s.isClient(public)
-}
-
-// A session follows its client's policy, and the client keeps its number.
-func clientsRefresh(s *store) {
-	ada, web := s.addUser("ada"), s.addClient("web")
-	d := s.login(ada, web)
-	policy := web.ClientPolicy
-	policy.Scopes, policy.RetryWindow = []string{"write", "admin"}, 0
-	changed, err := s.ChangeClient(s.Context(), "web", storage.ClientChange{Policy: &policy, Name: new("renamed")})
-	s.must(err)
-	out, err := s.refresh(d)
-	s.must(err)
-	s.equal(out.Client, changed)
-	s.equal(out.Scope, []string{"write"})
-	policy.Grants = []string{storage.GrantPassword}
-	_, err = s.ChangeClient(s.Context(), "web", storage.ClientChange{Policy: &policy})
-	s.must(err)
-	d.token = out.Token
-	_, err = s.refresh(d)
-	s.wants(storage.ErrGrant, err)
 }

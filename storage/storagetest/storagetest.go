@@ -171,6 +171,7 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		{"clients", clientCases()},
 		{"sessions", sessionCases()},
 		{"changes", changeCases()},
+		{"changes of clients", clientChangeCases()},
 		{"removals", removalCases()},
 		{"lists", listCases()},
 		{"operator tokens", operatorCases()},
