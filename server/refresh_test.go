@@ -216,10 +216,10 @@ func TestUserChangesShowAtRefresh(t *testing.T) {
 	alice, bob := k.addUser("alice"), k.addUser("bob")
 	a, b := k.login(alice, client), k.login(bob, client)
 
-	_, err := k.store.SetDisabled(t.Context(), alice.ID, true, time.Now())
+	_, err := setDisabled(t.Context(), k.store, alice.ID, true, time.Now())
 	k.must(err)
 	k.refused(k.refresh(client, a.str("refresh_token")), 400, "invalid_grant", "ended")
-	_, err = k.store.SetPassword(t.Context(), bob.ID, bob.PasswordHash, time.Now())
+	_, err = setPassword(t.Context(), k.store, bob.ID, bob.PasswordHash, time.Now())
 	k.must(err)
 	k.refused(k.refresh(client, b.str("refresh_token")), 400, "invalid_grant", "ended")
 }

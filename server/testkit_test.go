@@ -341,3 +341,15 @@ func (k *kit) part(token string, i int) map[string]any {
 	k.must(json.Unmarshal(raw, &out))
 	return out
 }
+
+// setPassword gives a user another hash, as an operator would.
+func setPassword(ctx context.Context, s *sqlite.Store, user uuid.UUID, hash string, now time.Time) (ended int, err error) {
+	_, ended, err = s.ChangeUser(ctx, user, storage.UserChange{PasswordHash: &hash, Now: now})
+	return ended, err
+}
+
+// setDisabled disables a user or enables them again.
+func setDisabled(ctx context.Context, s *sqlite.Store, user uuid.UUID, disabled bool, now time.Time) (ended int, err error) {
+	_, ended, err = s.ChangeUser(ctx, user, storage.UserChange{Disabled: &disabled, Now: now})
+	return ended, err
+}

@@ -230,7 +230,7 @@ func TestChangesWhileSigningIn(t *testing.T) {
 			answered <- k.post(form("grant_type", "password", "client_id", client.ID, "username", user.Name, "password", user.password))
 		}()
 		time.Sleep(50 * time.Millisecond) // it is being hashed
-		_, err = k.store.SetDisabled(t.Context(), user.ID, true, time.Now())
+		_, err = setDisabled(t.Context(), k.store, user.ID, true, time.Now())
 		k.must(err)
 		k.refused(<-answered, 400, "invalid_grant", "disabled")
 		if took := time.Since(began); took < after {

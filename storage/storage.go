@@ -51,6 +51,7 @@ type User struct {
 	Disabled     bool
 	Claims       UserClaims
 	ForeignID    string // the id in the system that the user was imported from; unique unless empty
+	Imported     Digest // of the hash that was imported last; zero: none was
 	CreatedAt    time.Time
 }
 
@@ -121,6 +122,8 @@ const (
 	EndedBehind   EndReason = "store_behind"     // a refresh token newer than the store was presented
 	EndedPassword EndReason = "password_changed" // somebody set a new password
 	EndedDisabled EndReason = "user_disabled"
+	EndedLogout   EndReason = "logged_out" // the user or the client ended it
+	EndedRevoked  EndReason = "revoked"    // an operator ended it
 )
 
 // A Session is one lineage of refresh tokens: one login of one user in one
@@ -136,10 +139,23 @@ type Session struct {
 	IdleLifetime time.Duration // carried from the client's record at login
 	LastUsedAt   time.Time     // the last refresh that was written; never set back
 	LastAddress  string        // from where
+	Device       string        // for people: on what the user signed in, as it said itself
 	EndedAt      time.Time     // zero while the session lives
 	EndReason    EndReason
 
 	Ratchet
+}
+
+// MaxDevice is how many bytes of a device's label the server keeps in
+// Session.Device. A store keeps what it is given.
+const MaxDevice = 40
+
+// A SessionEntry is a session as lists show it. Sessions of a client that was
+// removed are in no list: they can never be refreshed.
+type SessionEntry struct {
+	Session
+	Username string
+	ClientID string // the client's ID
 }
 
 // ExpiredAt reports whether the session is over one of its lifetimes.
@@ -187,6 +203,7 @@ type NewSession struct {
 	AbsoluteLifetime time.Duration
 	IdleLifetime     time.Duration
 	Address          string
+	Device           string
 	Now              time.Time
 }
 
@@ -197,7 +214,7 @@ func (n NewSession) Session() Session {
 		ID: n.Token.SessionID(), User: n.User, Client: n.Client,
 		Scope: n.Scope, Audience: n.Audience,
 		AuthTime: now, ExpiresAt: whole(now.Add(n.AbsoluteLifetime)), IdleLifetime: n.IdleLifetime.Truncate(time.Microsecond),
-		LastUsedAt: now, LastAddress: n.Address,
+		LastUsedAt: now, LastAddress: n.Address, Device: n.Device,
 		Ratchet: Ratchet{Generation: n.Token.generation, Current: n.Token.digest()},
 	}
 }

@@ -43,8 +43,7 @@ type Users interface {
 type Accounts interface {
 	CreateUser(ctx context.Context, u storage.User) error
 	UserByName(ctx context.Context, name string) (storage.User, error)
-	SetPassword(ctx context.Context, user uuid.UUID, hash string, now time.Time) (ended int, err error)
-	SetDisabled(ctx context.Context, user uuid.UUID, disabled bool, now time.Time) (ended int, err error)
+	ChangeUser(ctx context.Context, user uuid.UUID, c storage.UserChange) (after storage.User, ended int, err error)
 }
 
 // UserList reads users page by page.

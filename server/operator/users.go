@@ -101,7 +101,7 @@ func (o *Operator) SetPassword(ctx context.Context, name string, pw storage.Secr
 	if err != nil {
 		return 0, fmt.Errorf("hash the password: %w", err)
 	}
-	if ended, err = o.Users.SetPassword(ctx, user.ID, hash, o.now()); err != nil {
+	if _, ended, err = o.Users.ChangeUser(ctx, user.ID, storage.UserChange{PasswordHash: &hash, Now: o.now()}); err != nil {
 		return 0, fmt.Errorf("set the password of %q: %w", user.Name, err)
 	}
 	o.record(ctx, "user.passwd", slog.String("username", user.Name), slog.String("sub", user.ID.String()),
@@ -121,7 +121,7 @@ func (o *Operator) SetDisabled(ctx context.Context, name string, disabled bool) 
 	if disabled {
 		act = "user.disable"
 	}
-	if ended, err = o.Users.SetDisabled(ctx, user.ID, disabled, o.now()); err != nil {
+	if _, ended, err = o.Users.ChangeUser(ctx, user.ID, storage.UserChange{Disabled: &disabled, Now: o.now()}); err != nil {
 		return 0, fmt.Errorf("%s %q: %w", act, user.Name, err)
 	}
 	o.record(ctx, act, slog.String("username", user.Name), slog.String("sub", user.ID.String()),

@@ -58,10 +58,34 @@ func (s *Store) Users(ctx context.Context, after string, limit int) ([]storage.U
 	return read(s, func(q sqlstore.Querier) ([]storage.User, error) { return sqlstore.Users(ctx, q, after, limit) })
 }
 
-// SetPassword stores a hash and ends the user's sessions; storage.ErrNotFound.
-func (s *Store) SetPassword(ctx context.Context, user uuid.UUID, hash string, now time.Time) (ended int, err error) {
+// UserByID finds a user by the subject identifier; storage.ErrNotFound.
+func (s *Store) UserByID(ctx context.Context, id uuid.UUID) (storage.User, error) {
+	return read(s, func(q sqlstore.Querier) (storage.User, error) { return sqlstore.UserByID(ctx, q, id) })
+}
+
+// UserByForeignID finds a user by the exact id elsewhere; storage.ErrNotFound.
+func (s *Store) UserByForeignID(ctx context.Context, id string) (storage.User, error) {
+	return read(s, func(q sqlstore.Querier) (storage.User, error) { return sqlstore.UserByForeignID(ctx, q, id) })
+}
+
+// ChangeUser does what storage.UserChange says, and tells how many sessions it
+// ended; storage.ErrNotFound, storage.ErrConflict.
+func (s *Store) ChangeUser(ctx context.Context, user uuid.UUID, c storage.UserChange) (after storage.User, ended int, err error) {
+	type changed struct {
+		user  storage.User
+		ended int
+	}
+	out, err := write(ctx, s, func(ctx context.Context, q sqlstore.Querier, _ storage.ServiceTime) (out changed, err error) {
+		out.user, out.ended, err = sqlstore.ChangeUser(ctx, q, user, c)
+		return out, err
+	})
+	return out.user, out.ended, err
+}
+
+// RemoveUser removes a user and their sessions, and tells how many; storage.ErrNotFound.
+func (s *Store) RemoveUser(ctx context.Context, user uuid.UUID) (sessions int, err error) {
 	return write(ctx, s, func(ctx context.Context, q sqlstore.Querier, _ storage.ServiceTime) (int, error) {
-		return sqlstore.SetPassword(ctx, q, user, hash, now)
+		return sqlstore.RemoveUser(ctx, q, user)
 	})
 }
 
@@ -70,13 +94,6 @@ func (s *Store) SetPassword(ctx context.Context, user uuid.UUID, hash string, no
 func (s *Store) Rehash(ctx context.Context, user uuid.UUID, old, next string) error {
 	return exec(ctx, s, func(ctx context.Context, q sqlstore.Querier) error {
 		return sqlstore.Rehash(ctx, q, user, old, next)
-	})
-}
-
-// SetDisabled disables a user, which ends the user's sessions, or enables one again; storage.ErrNotFound.
-func (s *Store) SetDisabled(ctx context.Context, user uuid.UUID, disabled bool, now time.Time) (ended int, err error) {
-	return write(ctx, s, func(ctx context.Context, q sqlstore.Querier, _ storage.ServiceTime) (int, error) {
-		return sqlstore.SetDisabled(ctx, q, user, disabled, now)
 	})
 }
 
@@ -95,6 +112,19 @@ func (s *Store) ClientByID(ctx context.Context, id string) (storage.Client, erro
 // Clients returns every client, by client_id.
 func (s *Store) Clients(ctx context.Context) ([]storage.Client, error) {
 	return read(s, func(q sqlstore.Querier) ([]storage.Client, error) { return sqlstore.Clients(ctx, q) })
+}
+
+// ChangeClient does what storage.ClientChange says; storage.ErrNotFound, storage.ErrConflict.
+func (s *Store) ChangeClient(ctx context.Context, id string, c storage.ClientChange) (storage.Client, error) {
+	return write(ctx, s, func(ctx context.Context, q sqlstore.Querier, _ storage.ServiceTime) (storage.Client, error) {
+		return sqlstore.ChangeClient(ctx, q, id, c)
+	})
+}
+
+// RemoveClient removes a client, whose sessions can be refreshed no more;
+// storage.ErrNotFound. Their rows go with the next walk of SweepSessions.
+func (s *Store) RemoveClient(ctx context.Context, id string) error {
+	return exec(ctx, s, func(ctx context.Context, q sqlstore.Querier) error { return sqlstore.RemoveClient(ctx, q, id) })
 }
 
 // CreateSession opens a session as storage.NewSession says.

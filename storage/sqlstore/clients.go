@@ -24,6 +24,8 @@ const (
 	selectNumber     = `SELECT number FROM clients WHERE client_id = $1`
 	selectClient     = `SELECT number, ` + clientColumns + ` FROM clients WHERE number = $1`
 	selectClientByID = `SELECT number, ` + clientColumns + ` FROM clients WHERE client_id = $1`
+	updateClient     = `UPDATE clients SET name = $1, secrets = $2, policy = $3 WHERE client_id = $4`
+	deleteClient     = `DELETE FROM clients WHERE client_id = $1`
 	selectClients    = `SELECT number, ` + clientColumns + ` FROM clients ORDER BY client_id`
 )
 
@@ -33,13 +35,9 @@ func CreateClient(ctx context.Context, q Querier, c storage.Client) (storage.Cli
 	if err != nil {
 		return storage.Client{}, err
 	}
-	secrets := make([]byte, 0, len(c.Secrets)*len(storage.Digest{})) // not nil: that would be null
-	for _, d := range c.Secrets {
-		secrets = append(secrets, d[:]...)
-	}
 	c.CreatedAt = instant(micros(c.CreatedAt)) // as it will be read
 	err = must(ctx, q, storage.ErrConflict, insertClient,
-		c.ID, c.Name, string(c.AuthMethod), secrets, policy, micros(c.CreatedAt))
+		c.ID, c.Name, string(c.AuthMethod), joinDigests(c.Secrets), policy, micros(c.CreatedAt))
 	if err != nil {
 		return storage.Client{}, err
 	}
@@ -47,6 +45,37 @@ func CreateClient(ctx context.Context, q Querier, c storage.Client) (storage.Cli
 		return storage.Client{}, err
 	}
 	return c, nil
+}
+
+// ChangeClient does what storage.ClientChange says; ErrNotFound, ErrConflict.
+func ChangeClient(ctx context.Context, q Querier, id string, change storage.ClientChange) (storage.Client, error) {
+	before, err := ClientByID(ctx, q, id)
+	if err != nil {
+		return storage.Client{}, err
+	}
+	after, err := change.Apply(before)
+	if err != nil {
+		return before, err
+	}
+	policy, err := encode("policy", after.ClientPolicy)
+	if err != nil {
+		return before, err
+	}
+	return after, must(ctx, q, storage.ErrNotFound, updateClient, after.Name, joinDigests(after.Secrets), policy, id)
+}
+
+// RemoveClient removes a client; ErrNotFound. Its sessions can be refreshed no
+// more, and the walk of ScanSessions finds them.
+func RemoveClient(ctx context.Context, q Querier, id string) error {
+	return must(ctx, q, storage.ErrNotFound, deleteClient, id)
+}
+
+func joinDigests(digests []storage.Digest) []byte {
+	out := make([]byte, 0, len(digests)*len(storage.Digest{})) // not nil: that would be null
+	for _, d := range digests {
+		out = append(out, d[:]...)
+	}
+	return out
 }
 
 // ClientByID finds a client by its client_id; ErrNotFound.

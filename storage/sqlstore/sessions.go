@@ -3,9 +3,6 @@ package sqlstore
 import (
 	"context"
 	"errors"
-	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/hallmark-auth/hallmark/storage"
 )
@@ -21,6 +18,7 @@ type sessionRow struct {
 	IdleLifetime int64  `db:"idle_lifetime"`
 	LastUsedAt   int64  `db:"last_used_at"`
 	LastAddress  string `db:"last_address"`
+	Device       string `db:"device"`
 	EndedAt      int64  `db:"ended_at"`
 	EndReason    string `db:"end_reason"`
 	Generation   int64  `db:"generation"`
@@ -32,17 +30,16 @@ type sessionRow struct {
 
 const (
 	sessionColumns = `id, user_id, client, scope, audience, auth_time, expires_at, idle_lifetime,
-		last_used_at, last_address, ended_at, end_reason, generation, current, previous, nonce, rotated_at`
+		last_used_at, last_address, device, ended_at, end_reason, generation, current, previous, nonce, rotated_at`
 
 	insertSession = `INSERT INTO sessions (` + sessionColumns + `)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING`
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT DO NOTHING`
 	selectSession = `SELECT ` + sessionColumns + ` FROM sessions WHERE id = $1`
 
 	// Every column that a refresh changes; none of them is in an index.
 	updateSession = `UPDATE sessions SET last_used_at = $1, last_address = $2, ended_at = $3, end_reason = $4,
 		generation = $5, current = $6, previous = $7, nonce = $8, rotated_at = $9
 		WHERE id = $10 AND generation = $11 AND current = $12`
-	updateEnded = `UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE user_id = $3 AND ended_at = 0`
 )
 
 // errMissed is reported when a row changed between two statements of a
@@ -51,7 +48,7 @@ var errMissed = errors.New("the session changed inside the transaction: the tran
 
 // CreateSession opens a session as storage.NewSession says.
 func CreateSession(ctx context.Context, q Querier, n storage.NewSession) (storage.Session, error) {
-	u, err := userByID(ctx, q, n.User)
+	u, err := UserByID(ctx, q, n.User)
 	if err != nil {
 		return storage.Session{}, err
 	}
@@ -67,7 +64,7 @@ func CreateSession(ctx context.Context, q Querier, n storage.NewSession) (storag
 		return storage.Session{}, err
 	}
 	err = must(ctx, q, storage.ErrConflict, insertSession, r.ID, r.User, r.Client, r.Scope, r.Audience,
-		r.AuthTime, r.ExpiresAt, r.IdleLifetime, r.LastUsedAt, r.LastAddress, r.EndedAt, r.EndReason,
+		r.AuthTime, r.ExpiresAt, r.IdleLifetime, r.LastUsedAt, r.LastAddress, r.Device, r.EndedAt, r.EndReason,
 		r.Generation, r.Current, r.Previous, r.Nonce, r.RotatedAt)
 	if err != nil {
 		return storage.Session{}, err
@@ -83,7 +80,7 @@ func RotateSession(ctx context.Context, q Querier, r storage.Refresh, at storage
 	if err != nil {
 		return storage.Refreshed{}, err
 	}
-	u, err := userByID(ctx, q, s.User)
+	u, err := UserByID(ctx, q, s.User)
 	if err != nil {
 		return storage.Refreshed{}, err
 	}
@@ -119,12 +116,6 @@ func replaceSession(ctx context.Context, q Querier, before, after storage.Sessio
 		r.ID, int64(before.Generation), before.Current[:])
 }
 
-// endSessions ends whatever of the user's has not ended: also what is over its
-// lifetime by this clock, which may be wrong.
-func endSessions(ctx context.Context, q Querier, user uuid.UUID, now time.Time, why storage.EndReason) (int, error) {
-	return change(ctx, q, updateEnded, micros(now), string(why), user[:])
-}
-
 func rowOf(s storage.Session) (sessionRow, error) {
 	scope, err := join("sessions.scope", s.Scope)
 	if err != nil {
@@ -137,7 +128,7 @@ func rowOf(s storage.Session) (sessionRow, error) {
 	r := sessionRow{
 		ID: s.ID[:], User: s.User[:], Client: s.Client, Scope: scope, Audience: audience,
 		AuthTime: micros(s.AuthTime), ExpiresAt: micros(s.ExpiresAt), IdleLifetime: s.IdleLifetime.Microseconds(),
-		LastUsedAt: micros(s.LastUsedAt), LastAddress: s.LastAddress,
+		LastUsedAt: micros(s.LastUsedAt), LastAddress: s.LastAddress, Device: s.Device,
 		EndedAt: micros(s.EndedAt), EndReason: string(s.EndReason),
 		Generation: int64(s.Generation), Current: s.Current[:], RotatedAt: int64(s.RotatedAt),
 	}
@@ -155,7 +146,7 @@ func (r sessionRow) session() (storage.Session, error) {
 	s := storage.Session{
 		Client: r.Client, Scope: split(r.Scope), Audience: split(r.Audience),
 		AuthTime: instant(r.AuthTime), ExpiresAt: instant(r.ExpiresAt), IdleLifetime: duration(r.IdleLifetime),
-		LastUsedAt: instant(r.LastUsedAt), LastAddress: r.LastAddress,
+		LastUsedAt: instant(r.LastUsedAt), LastAddress: r.LastAddress, Device: r.Device,
 		EndedAt: instant(r.EndedAt), EndReason: storage.EndReason(r.EndReason),
 	}
 	s.Generation, s.RotatedAt = uint32(r.Generation), storage.ServiceTime(r.RotatedAt)

@@ -16,10 +16,12 @@ type lifeRow struct {
 	IdleLifetime int64  `db:"idle_lifetime"`
 	LastUsedAt   int64  `db:"last_used_at"`
 	EndedAt      int64  `db:"ended_at"`
+	Orphan       bool   `db:"orphan"` // its client was removed
 }
 
 const (
-	lifeColumns   = `id, expires_at, idle_lifetime, last_used_at, ended_at`
+	lifeColumns = `id, expires_at, idle_lifetime, last_used_at, ended_at,
+		NOT EXISTS (SELECT 1 FROM clients WHERE number = client) AS orphan`
 	selectSlice   = `SELECT ` + lifeColumns + ` FROM sessions WHERE id > $1 ORDER BY id LIMIT $2`
 	selectLife    = `SELECT ` + lifeColumns + ` FROM sessions WHERE id = $1`
 	deleteSession = `DELETE FROM sessions WHERE id = $1`
@@ -40,7 +42,7 @@ func ScanSessions(ctx context.Context, q Querier, after storage.SessionID, limit
 	}
 	for _, row := range rows {
 		s := row.session()
-		if s.RemovableAt(now) {
+		if row.Orphan || s.RemovableAt(now) {
 			removable = append(removable, s.ID)
 		}
 		if len(rows) == limit {
@@ -60,7 +62,7 @@ func RemoveSessions(ctx context.Context, q Querier, ids []storage.SessionID, now
 			continue
 		case err != nil:
 			return 0, err
-		case !row.session().RemovableAt(now):
+		case !row.Orphan && !row.session().RemovableAt(now):
 			continue
 		}
 		n, err := change(ctx, q, deleteSession, id[:])

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -18,30 +17,33 @@ type userRow struct {
 	Disabled     bool           `db:"disabled"`
 	Claims       string         `db:"claims"`
 	ForeignID    sql.NullString `db:"foreign_id"`
+	Imported     []byte         `db:"imported"`
 	CreatedAt    int64          `db:"created_at"`
 }
 
 const (
-	userColumns = `id, name, password_hash, disabled, claims, foreign_id, created_at`
+	userColumns = `id, name, password_hash, disabled, claims, foreign_id, imported, created_at`
 
 	insertUser = `INSERT INTO users (` + userColumns + `)
-		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`
-	selectUser       = `SELECT ` + userColumns + ` FROM users WHERE id = $1`
-	selectUserByName = `SELECT ` + userColumns + ` FROM users WHERE name = $1`
-	selectUsers      = `SELECT ` + userColumns + ` FROM users WHERE name > $1 ORDER BY name LIMIT $2`
-	updatePassword   = `UPDATE users SET password_hash = $1 WHERE id = $2`
-	updateRehash     = `UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3`
-	updateDisabled   = `UPDATE users SET disabled = $1 WHERE id = $2`
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`
+	selectUser            = `SELECT ` + userColumns + ` FROM users WHERE id = $1`
+	selectUserByName      = `SELECT ` + userColumns + ` FROM users WHERE name = $1`
+	selectUserByForeignID = `SELECT ` + userColumns + ` FROM users WHERE foreign_id = $1`
+	selectUsers           = `SELECT ` + userColumns + ` FROM users WHERE name > $1 ORDER BY name LIMIT $2`
+	updateRehash          = `UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3`
+	updateUser            = `UPDATE users SET name = $1, password_hash = $2, disabled = $3, claims = $4, foreign_id = $5, imported = $6
+		WHERE id = $7`
+	deleteUser         = `DELETE FROM users WHERE id = $1`
+	deleteUserSessions = `DELETE FROM sessions WHERE user_id = $1`
 )
 
 // CreateUser reports ErrConflict when the id, the name or the foreign id is taken.
 func CreateUser(ctx context.Context, q Querier, u storage.User) error {
-	claims, err := encode("claims", u.Claims)
+	r, err := userRowOf(u)
 	if err != nil {
 		return err
 	}
-	return must(ctx, q, storage.ErrConflict, insertUser, u.ID[:], u.Name, u.PasswordHash, u.Disabled,
-		claims, sql.NullString{String: u.ForeignID, Valid: u.ForeignID != ""}, micros(u.CreatedAt))
+	return must(ctx, q, storage.ErrConflict, insertUser, r.ID, r.Name, r.PasswordHash, r.Disabled, r.Claims, r.ForeignID, r.Imported, r.CreatedAt)
 }
 
 // UserByName compares the name exactly; ErrNotFound.
@@ -49,8 +51,14 @@ func UserByName(ctx context.Context, q Querier, name string) (storage.User, erro
 	return user(ctx, q, selectUserByName, name)
 }
 
-func userByID(ctx context.Context, q Querier, id uuid.UUID) (storage.User, error) {
+// UserByID finds a user by the subject identifier; ErrNotFound.
+func UserByID(ctx context.Context, q Querier, id uuid.UUID) (storage.User, error) {
 	return user(ctx, q, selectUser, id[:])
+}
+
+// UserByForeignID compares exactly; ErrNotFound, also for an empty id.
+func UserByForeignID(ctx context.Context, q Querier, id string) (storage.User, error) {
+	return user(ctx, q, selectUserByForeignID, id)
 }
 
 func user(ctx context.Context, q Querier, query string, key any) (storage.User, error) {
@@ -73,12 +81,64 @@ func Users(ctx context.Context, q Querier, after string, limit int) ([]storage.U
 	return records(rows, userRow.user)
 }
 
-// SetPassword stores a hash and ends every session of the user; ErrNotFound.
-func SetPassword(ctx context.Context, q Querier, user uuid.UUID, hash string, now time.Time) (ended int, err error) {
-	if err := must(ctx, q, storage.ErrNotFound, updatePassword, hash, user[:]); err != nil {
+// ChangeUser does what storage.UserChange says and ends the sessions that it
+// ends; it returns the user as it is now, and how many. ErrNotFound;
+// ErrConflict when the name or the foreign id is somebody else's.
+func ChangeUser(ctx context.Context, q Querier, id uuid.UUID, c storage.UserChange) (storage.User, int, error) {
+	before, err := UserByID(ctx, q, id)
+	if err != nil {
+		return storage.User{}, 0, err
+	}
+	after, why, err := c.Apply(before)
+	if err != nil {
+		return before, 0, err
+	}
+	if err := free(ctx, q, before, after); err != nil {
+		return before, 0, err
+	}
+	r, err := userRowOf(after)
+	if err != nil {
+		return before, 0, err
+	}
+	if after, err = r.user(); err != nil { // as it will be read
+		return before, 0, err
+	}
+	err = must(ctx, q, storage.ErrNotFound, updateUser, r.Name, r.PasswordHash, r.Disabled, r.Claims, r.ForeignID, r.Imported, r.ID)
+	if err != nil || why == "" {
+		return after, 0, err
+	}
+	ended, err := EndSessions(ctx, q, id, c.Keep, why, c.Now)
+	return after, ended, err
+}
+
+// free reports ErrConflict when somebody else has the name or the foreign id.
+func free(ctx context.Context, q Querier, before, after storage.User) error {
+	for _, taken := range []struct {
+		changed bool
+		find    func() (storage.User, error)
+	}{
+		{after.Name != before.Name, func() (storage.User, error) { return UserByName(ctx, q, after.Name) }},
+		{after.ForeignID != before.ForeignID && after.ForeignID != "", func() (storage.User, error) { return UserByForeignID(ctx, q, after.ForeignID) }},
+	} {
+		if !taken.changed {
+			continue
+		}
+		switch _, err := taken.find(); {
+		case err == nil:
+			return storage.ErrConflict
+		case !errors.Is(err, storage.ErrNotFound):
+			return err
+		}
+	}
+	return nil
+}
+
+// RemoveUser removes a user and the user's sessions, and tells how many; ErrNotFound.
+func RemoveUser(ctx context.Context, q Querier, id uuid.UUID) (sessions int, err error) {
+	if sessions, err = change(ctx, q, deleteUserSessions, id[:]); err != nil {
 		return 0, err
 	}
-	return endSessions(ctx, q, user, now, storage.EndedPassword)
+	return sessions, must(ctx, q, storage.ErrNotFound, deleteUser, id[:])
 }
 
 // Rehash replaces a hash by another of the same password, if it is still the
@@ -86,20 +146,23 @@ func SetPassword(ctx context.Context, q Querier, user uuid.UUID, hash string, no
 func Rehash(ctx context.Context, q Querier, user uuid.UUID, old, next string) error {
 	err := must(ctx, q, storage.ErrConflict, updateRehash, next, user[:], old)
 	if errors.Is(err, storage.ErrConflict) {
-		if _, gone := userByID(ctx, q, user); gone != nil {
+		if _, gone := UserByID(ctx, q, user); gone != nil {
 			return gone
 		}
 	}
 	return err
 }
 
-// SetDisabled disables a user, which ends every session, or enables one again; ErrNotFound.
-func SetDisabled(ctx context.Context, q Querier, user uuid.UUID, disabled bool, now time.Time) (ended int, err error) {
-	err = must(ctx, q, storage.ErrNotFound, updateDisabled, disabled, user[:])
-	if err != nil || !disabled {
-		return 0, err
+func userRowOf(u storage.User) (userRow, error) {
+	claims, err := encode("claims", u.Claims)
+	r := userRow{
+		ID: u.ID[:], Name: u.Name, PasswordHash: u.PasswordHash, Disabled: u.Disabled, Claims: claims,
+		ForeignID: sql.NullString{String: u.ForeignID, Valid: u.ForeignID != ""}, CreatedAt: micros(u.CreatedAt),
 	}
-	return endSessions(ctx, q, user, now, storage.EndedDisabled)
+	if u.Imported != (storage.Digest{}) {
+		r.Imported = u.Imported[:]
+	}
+	return r, err
 }
 
 func (r userRow) user() (storage.User, error) {
@@ -109,6 +172,7 @@ func (r userRow) user() (storage.User, error) {
 		ForeignID: r.ForeignID.String, CreatedAt: instant(r.CreatedAt),
 	}
 	d.fixed("users.id", u.ID[:], r.ID)
+	d.optional("users.imported", u.Imported[:], r.Imported)
 	d.json("users.claims", r.Claims, &u.Claims)
 	return u, d.err
 }

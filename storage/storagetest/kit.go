@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"strings"
@@ -204,4 +205,16 @@ func parallel[T any](n int, run func(i int) (T, error)) ([]T, []error) {
 func parallelOnly(n int, run func(i int) error) []error {
 	_, errs := parallel(n, func(i int) (struct{}, error) { return struct{}{}, run(i) })
 	return errs
+}
+
+// setPassword gives a user another hash.
+func setPassword(ctx context.Context, b Standing, user uuid.UUID, hash string, now time.Time) (ended int, err error) {
+	_, ended, err = b.ChangeUser(ctx, user, storage.UserChange{PasswordHash: &hash, Now: now})
+	return ended, err
+}
+
+// setDisabled disables a user or enables them again.
+func setDisabled(ctx context.Context, b Standing, user uuid.UUID, disabled bool, now time.Time) (ended int, err error) {
+	_, ended, err = b.ChangeUser(ctx, user, storage.UserChange{Disabled: &disabled, Now: now})
+	return ended, err
 }

@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -27,7 +25,9 @@ type state struct {
 	mu       sync.Mutex
 	users    map[uuid.UUID]storage.User
 	clients  map[int64]storage.Client
+	numbered int64 // clients, ever
 	sessions map[storage.SessionID]storage.Session
+	tokens   map[string]storage.OperatorToken // by name
 	sealed   []byte
 	version  storage.Version // 0: no ring yet
 	at       storage.ServiceTime
@@ -39,6 +39,7 @@ func NewModel() *Model {
 		users:    map[uuid.UUID]storage.User{},
 		clients:  map[int64]storage.Client{},
 		sessions: map[storage.SessionID]storage.Session{},
+		tokens:   map[string]storage.OperatorToken{},
 		at:       1,
 	}}
 }
@@ -120,59 +121,6 @@ func (m *Model) ReplaceRing(ctx context.Context, old, next storage.Version, seal
 	return nil
 }
 
-// CreateClient gives the client the next number.
-func (m *Model) CreateClient(ctx context.Context, c storage.Client) (storage.Client, error) {
-	s, err := m.begin(ctx)
-	defer s.mu.Unlock()
-	if err != nil {
-		return storage.Client{}, err
-	}
-	for _, other := range s.clients {
-		if other.ID == c.ID {
-			return storage.Client{}, storage.ErrConflict
-		}
-	}
-	if c, err = keepClient(c); err != nil {
-		return storage.Client{}, err
-	}
-	c.Number = int64(len(s.clients)) + 1
-	s.clients[c.Number] = c
-	return keepClient(c)
-}
-
-// ClientByID reports ErrNotFound.
-func (m *Model) ClientByID(ctx context.Context, id string) (storage.Client, error) {
-	clients, err := m.Clients(ctx)
-	if err != nil {
-		return storage.Client{}, err
-	}
-	for _, c := range clients {
-		if c.ID == id {
-			return c, nil
-		}
-	}
-	return storage.Client{}, storage.ErrNotFound
-}
-
-// Clients returns all, by id.
-func (m *Model) Clients(ctx context.Context) ([]storage.Client, error) {
-	s, err := m.begin(ctx)
-	defer s.mu.Unlock()
-	if err != nil {
-		return nil, err
-	}
-	var out []storage.Client
-	for _, c := range s.clients {
-		c, err := keepClient(c)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, c)
-	}
-	slices.SortFunc(out, func(a, b storage.Client) int { return strings.Compare(a.ID, b.ID) })
-	return out, nil
-}
-
 // kept is v as a store gives it back: a copy, made of JSON values.
 func kept[T any](v T) (out T, err error) {
 	b, err := json.Marshal(v)
@@ -183,12 +131,6 @@ func kept[T any](v T) (out T, err error) {
 		err = fmt.Errorf("storagetest: %w", err)
 	}
 	return out, err
-}
-
-func keepClient(c storage.Client) (storage.Client, error) {
-	policy, err := kept(c.ClientPolicy)
-	c.ClientPolicy, c.Secrets, c.CreatedAt = policy, slices.Clone(c.Secrets), whole(c.CreatedAt)
-	return c, err
 }
 
 // whole is t as it is kept.

@@ -50,7 +50,11 @@ func (m *Model) RotateSession(ctx context.Context, r storage.Refresh) (storage.R
 	if err != nil {
 		return storage.Refreshed{}, err
 	}
-	c, err := keepClient(s.clients[session.Client])
+	client, ok := s.clients[session.Client]
+	if !ok {
+		return storage.Refreshed{}, storage.ErrNotFound
+	}
+	c, err := keepClient(client)
 	if err != nil {
 		return storage.Refreshed{}, err
 	}
@@ -72,7 +76,7 @@ func (m *Model) SweepSessions(ctx context.Context, after storage.SessionID, limi
 	ids = slices.DeleteFunc(ids, func(id storage.SessionID) bool { return order(id, after) <= 0 })
 	ids = ids[:min(len(ids), max(limit, 0))]
 	for _, id := range ids {
-		if s.sessions[id].RemovableAt(now) {
+		if _, ok := s.clients[s.sessions[id].Client]; !ok || s.sessions[id].RemovableAt(now) {
 			delete(s.sessions, id)
 			removed++
 		}

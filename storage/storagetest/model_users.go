@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -32,17 +31,7 @@ func (m *Model) CreateUser(ctx context.Context, u storage.User) error {
 
 // UserByName reports ErrNotFound.
 func (m *Model) UserByName(ctx context.Context, name string) (storage.User, error) {
-	s, err := m.begin(ctx)
-	defer s.mu.Unlock()
-	if err != nil {
-		return storage.User{}, err
-	}
-	for _, u := range s.users {
-		if u.Name == name {
-			return keepUser(u)
-		}
-	}
-	return storage.User{}, storage.ErrNotFound
+	return m.user(ctx, func(u storage.User) bool { return u.Name == name })
 }
 
 // Users returns at most limit users by name.
@@ -66,60 +55,99 @@ func (m *Model) Users(ctx context.Context, after string, limit int) ([]storage.U
 	return out[:min(len(out), max(limit, 0))], nil
 }
 
-// SetPassword ends the user's sessions.
-func (m *Model) SetPassword(ctx context.Context, user uuid.UUID, hash string, now time.Time) (ended int, err error) {
-	return m.change(ctx, user, now, func(u *storage.User) (storage.EndReason, error) {
-		u.PasswordHash = hash
-		return storage.EndedPassword, nil
-	})
+// UserByID reports ErrNotFound.
+func (m *Model) UserByID(ctx context.Context, id uuid.UUID) (storage.User, error) {
+	return m.user(ctx, func(u storage.User) bool { return u.ID == id })
 }
 
-// Rehash reports ErrConflict when the hash is no longer the old one.
-func (m *Model) Rehash(ctx context.Context, user uuid.UUID, old, new string) error {
-	_, err := m.change(ctx, user, time.Time{}, func(u *storage.User) (storage.EndReason, error) {
-		if u.PasswordHash != old {
-			return "", storage.ErrConflict
+// UserByForeignID reports ErrNotFound.
+func (m *Model) UserByForeignID(ctx context.Context, id string) (storage.User, error) {
+	return m.user(ctx, func(u storage.User) bool { return u.ForeignID == id && id != "" })
+}
+
+func (m *Model) user(ctx context.Context, is func(storage.User) bool) (storage.User, error) {
+	s, err := m.begin(ctx)
+	defer s.mu.Unlock()
+	if err != nil {
+		return storage.User{}, err
+	}
+	for _, u := range s.users {
+		if is(u) {
+			return keepUser(u)
 		}
-		u.PasswordHash = new
-		return "", nil
-	})
-	return err
+	}
+	return storage.User{}, storage.ErrNotFound
 }
 
-// SetDisabled ends the user's sessions if it disables.
-func (m *Model) SetDisabled(ctx context.Context, user uuid.UUID, disabled bool, now time.Time) (ended int, err error) {
-	return m.change(ctx, user, now, func(u *storage.User) (storage.EndReason, error) {
-		u.Disabled = disabled
-		if !disabled {
-			return "", nil
+// ChangeUser does what storage.UserChange says.
+func (m *Model) ChangeUser(ctx context.Context, id uuid.UUID, c storage.UserChange) (storage.User, int, error) {
+	s, err := m.begin(ctx)
+	defer s.mu.Unlock()
+	if err != nil {
+		return storage.User{}, 0, err
+	}
+	before, ok := s.users[id]
+	if !ok {
+		return storage.User{}, 0, storage.ErrNotFound
+	}
+	u, why, err := c.Apply(before)
+	if err != nil {
+		return before, 0, err
+	}
+	for _, other := range s.users {
+		if other.ID != id && (other.Name == u.Name || other.ForeignID == u.ForeignID && u.ForeignID != "") {
+			return before, 0, storage.ErrConflict
 		}
-		return storage.EndedDisabled, nil
-	})
+	}
+	if u, err = keepUser(u); err != nil {
+		return before, 0, err
+	}
+	s.users[id] = u
+	ended := 0
+	if why != "" {
+		ended = s.endSessions(id, c.Keep, why, c.Now)
+	}
+	u, err = keepUser(u)
+	return u, ended, err
 }
 
-// change changes a user and ends the user's sessions if a reason is given.
-func (m *Model) change(ctx context.Context, user uuid.UUID, now time.Time, apply func(*storage.User) (storage.EndReason, error)) (ended int, err error) {
+// RemoveUser removes the user's sessions too.
+func (m *Model) RemoveUser(ctx context.Context, id uuid.UUID) (sessions int, err error) {
 	s, err := m.begin(ctx)
 	defer s.mu.Unlock()
 	if err != nil {
 		return 0, err
 	}
-	u, ok := s.users[user]
-	if !ok {
+	if _, ok := s.users[id]; !ok {
 		return 0, storage.ErrNotFound
 	}
-	why, err := apply(&u)
-	if err != nil {
-		return 0, err
-	}
-	s.users[user] = u
-	for id, session := range s.sessions {
-		if why != "" && session.User == user && session.EndedAt.IsZero() {
-			s.sessions[id] = session.End(now, why)
-			ended++
+	delete(s.users, id)
+	for sid, session := range s.sessions {
+		if session.User == id {
+			delete(s.sessions, sid)
+			sessions++
 		}
 	}
-	return ended, nil
+	return sessions, nil
+}
+
+// Rehash reports ErrConflict when the hash is no longer the old one.
+func (m *Model) Rehash(ctx context.Context, user uuid.UUID, old, new string) error {
+	s, err := m.begin(ctx)
+	defer s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	u, ok := s.users[user]
+	switch {
+	case !ok:
+		return storage.ErrNotFound
+	case u.PasswordHash != old:
+		return storage.ErrConflict
+	}
+	u.PasswordHash = new
+	s.users[user] = u
+	return nil
 }
 
 func keepUser(u storage.User) (storage.User, error) {

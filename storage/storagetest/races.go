@@ -93,7 +93,7 @@ func raceDisable(s *store) {
 		errs := parallelOnly(len(devices)+1, func(n int) error {
 			switch n {
 			case len(devices) / 2: // not the first to start
-				_, err := s.SetDisabled(s.Context(), u.ID, true, s.now)
+				_, err := setDisabled(s.Context(), s, u.ID, true, s.now)
 				return err
 			case len(devices):
 				_, err := s.CreateSession(s.Context(), late)
@@ -126,7 +126,7 @@ func racePassword(s *store) {
 		}
 		errs := parallelOnly(len(logins), func(n int) error {
 			if n == len(logins)/2 {
-				_, err := s.SetPassword(s.Context(), u.ID, "new", s.now)
+				_, err := setPassword(s.Context(), s, u.ID, "new", s.now)
 				return err
 			}
 			_, err := s.CreateSession(s.Context(), logins[n])

@@ -31,6 +31,7 @@ func sessionsKept(s *store) {
 	odd.Scope, odd.Audience, odd.Address = nil, []string{"https://é.example/山?x=%20&y='"}, "fe80::1%eth0"
 	odd.AbsoluteLifetime, odd.IdleLifetime = 0, 0
 	far.Scope = strings.Fields(strings.Repeat("scope:with/many.parts ", 500))
+	full.Device, far.Device = "Ωmega's 'phone' <&>", strings.Repeat("long ", 100) // cut by the server, if at all
 	far.AbsoluteLifetime, far.IdleLifetime, far.Address = 200*365*24*time.Hour, 100*365*24*time.Hour, ""
 	for _, n := range []storage.NewSession{full, odd, far} {
 		got, err := s.CreateSession(s.Context(), n)
@@ -55,7 +56,7 @@ func sessionsKept(s *store) {
 // A refused login leaves nothing behind.
 func sessionsNeed(s *store) {
 	ada, bob, web := s.addUser("ada"), s.addUser("bob"), s.addClient("web")
-	_, err := s.SetDisabled(s.Context(), bob.ID, true, s.now)
+	_, err := setDisabled(s.Context(), s, bob.ID, true, s.now)
 	s.must(err)
 	for name, c := range map[string]struct {
 		change func(*storage.NewSession)
@@ -134,7 +135,7 @@ func sessionsLastGeneration(s *store) {
 
 func sessionsOldHash(s *store) {
 	ada, web := s.addUser("ada"), s.addClient("web")
-	_, err := s.SetPassword(s.Context(), ada.ID, "new", s.now)
+	_, err := setPassword(s.Context(), s, ada.ID, "new", s.now)
 	s.must(err)
 	n := s.aSession(ada, web)
 	_, err = s.CreateSession(s.Context(), n)

@@ -60,7 +60,7 @@ func ends(s *store, why storage.EndReason, verb func(u storage.User, now time.Ti
 
 func passwordEnds(s *store) {
 	ends(s, storage.EndedPassword, func(u storage.User, now time.Time) (int, error) {
-		return s.SetPassword(s.Context(), u.ID, "another hash", now)
+		return setPassword(s.Context(), s, u.ID, "another hash", now)
 	})
 	got, err := s.UserByName(s.Context(), "ada")
 	s.must(err)
@@ -74,7 +74,7 @@ func passwordEnds(s *store) {
 
 func disabledEnds(s *store) {
 	ends(s, storage.EndedDisabled, func(u storage.User, now time.Time) (int, error) {
-		return s.SetDisabled(s.Context(), u.ID, true, now)
+		return setDisabled(s.Context(), s, u.ID, true, now)
 	})
 	got, err := s.UserByName(s.Context(), "ada")
 	s.must(err)
@@ -87,12 +87,12 @@ func enabledAgain(s *store) {
 	ada, web := s.addUser("ada"), s.addClient("web")
 	before := s.login(ada, web)
 	for _, disabled := range []bool{true, true, false, false} {
-		_, err := s.SetDisabled(s.Context(), ada.ID, disabled, s.now)
+		_, err := setDisabled(s.Context(), s, ada.ID, disabled, s.now)
 		s.must(err)
 	}
 	s.ended(before.token, storage.EndedDisabled)
 	after := s.login(ada, web)
-	ended, err := s.SetDisabled(s.Context(), ada.ID, false, s.now)
+	ended, err := setDisabled(s.Context(), s, ada.ID, false, s.now)
 	s.must(err)
 	if ended != 0 {
 		s.Errorf("%d sessions ended", ended)
@@ -121,7 +121,7 @@ func rehashConflict(s *store) {
 	for _, old := range []string{"", "hash of bob", "HASH OF ADA", "hash of ada "} {
 		s.wants(storage.ErrConflict, s.Rehash(s.Context(), ada.ID, old, "stronger"))
 	}
-	_, err := s.SetPassword(s.Context(), ada.ID, "new", s.now)
+	_, err := setPassword(s.Context(), s, ada.ID, "new", s.now)
 	s.must(err)
 	s.wants(storage.ErrConflict, s.Rehash(s.Context(), ada.ID, ada.PasswordHash, "stronger"))
 	got, err := s.UserByName(s.Context(), "ada")
@@ -134,9 +134,9 @@ func rehashConflict(s *store) {
 func standingUnknown(s *store) {
 	ada := s.addUser("ada")
 	nobody := uuid.New()
-	_, err := s.SetPassword(s.Context(), nobody, "hash", s.now)
+	_, err := setPassword(s.Context(), s, nobody, "hash", s.now)
 	s.wants(storage.ErrNotFound, err)
-	_, err = s.SetDisabled(s.Context(), nobody, true, s.now)
+	_, err = setDisabled(s.Context(), s, nobody, true, s.now)
 	s.wants(storage.ErrNotFound, err)
 	s.wants(storage.ErrNotFound, s.Rehash(s.Context(), nobody, ada.PasswordHash, "hash"))
 	got, err := s.Users(s.Context(), "", 10)
@@ -156,9 +156,9 @@ func endedOnce(s *store) {
 
 	s.now = s.now.Add(time.Hour)
 	for i := range 3 {
-		_, err := s.SetPassword(s.Context(), ada.ID, fmt.Sprint(i), s.now.Add(time.Duration(i)*time.Hour))
+		_, err := setPassword(s.Context(), s, ada.ID, fmt.Sprint(i), s.now.Add(time.Duration(i)*time.Hour))
 		s.must(err)
-		_, err = s.SetDisabled(s.Context(), ada.ID, i%2 == 0, s.now)
+		_, err = setDisabled(s.Context(), s, ada.ID, i%2 == 0, s.now)
 		s.must(err)
 	}
 	s.equal(s.row(reused.token), was)

@@ -61,10 +61,10 @@ func sweepOver(s *store) {
 	stay = append(stay, refreshed)
 
 	mine := s.login(bob, web)
-	_, err := s.SetPassword(s.Context(), bob.ID, bob.PasswordHash, s.now.Add(-storage.KeepEnded+tick))
+	_, err := setPassword(s.Context(), s, bob.ID, bob.PasswordHash, s.now.Add(-storage.KeepEnded+tick))
 	s.must(err)
 	old := s.login(bob, web)
-	_, err = s.SetPassword(s.Context(), bob.ID, bob.PasswordHash, s.now.Add(-storage.KeepEnded))
+	_, err = setPassword(s.Context(), s, bob.ID, bob.PasswordHash, s.now.Add(-storage.KeepEnded))
 	s.must(err)
 	stay, leave = append(stay, mine), append(leave, old)
 
