@@ -124,7 +124,7 @@ func (o *Operator) AddSecret(ctx context.Context, id string, replace bool) (stor
 	if err != nil {
 		return storage.Client{}, storage.Secret{}, err
 	}
-	o.record(ctx, "client.secret.add", slog.String("client_id", id), slog.Bool("replace", replace), slog.Int("secrets", len(c.Secrets)))
+	o.record(ctx, "client.add_secret", slog.String("client_id", id), slog.Bool("replace", replace), slog.Int("secrets", len(c.Secrets)))
 	return c, secret, nil
 }
 
@@ -134,7 +134,7 @@ func (o *Operator) DropOldSecrets(ctx context.Context, id string) (storage.Clien
 	if err != nil {
 		return storage.Client{}, err
 	}
-	o.record(ctx, "client.secret.drop", slog.String("client_id", id), slog.Int("secrets", len(c.Secrets)))
+	o.record(ctx, "client.drop_secrets", slog.String("client_id", id), slog.Int("secrets", len(c.Secrets)))
 	return c, nil
 }
 

@@ -48,7 +48,7 @@ func (o *Operator) AddClient(ctx context.Context, n NewClient) (storage.Client, 
 	client, err = o.Clients.CreateClient(ctx, client)
 	if err != nil {
 		if errors.Is(err, storage.ErrConflict) {
-			err = Conflict{"id", fmt.Sprintf("%q is the id of another client: choose another one", n.ID)}
+			err = Conflict{"id", fmt.Sprintf("a client %q already exists: choose another id", n.ID)}
 		}
 		return storage.Client{}, storage.Secret{}, fmt.Errorf("add client %q: %w", n.ID, err)
 	}

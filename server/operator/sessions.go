@@ -79,6 +79,6 @@ func (o *Operator) EndUserSessions(ctx context.Context, user uuid.UUID) (int, er
 	if err != nil {
 		return 0, fmt.Errorf("end the sessions of %q: %w", u.Name, err)
 	}
-	o.record(ctx, "user.logout", append(userAttrs(u), slog.Int("sessions_ended", ended))...)
+	o.record(ctx, "session.end_all", append(userAttrs(u), slog.Int("sessions_ended", ended))...)
 	return ended, nil
 }

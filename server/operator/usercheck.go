@@ -37,7 +37,7 @@ func (e UserEdit) check() (UserEdit, Invalid) {
 	}
 	if e.PasswordHash != nil {
 		if _, err := checkHash(*e.PasswordHash); err != nil {
-			problems = append(problems, Problem{"password_hash", err.Error()})
+			problems = append(problems, Problem{"password_hash", err.Error() + "; write it as the other system stores it, or set a password instead"})
 		}
 	}
 	if e.Password != nil && e.PasswordHash != nil {
@@ -52,19 +52,19 @@ func (e UserEdit) check() (UserEdit, Invalid) {
 	return e, problems
 }
 
-// checkHash returns the name of a stored hash's format. The errors are the
-// password package's, which quote nothing of it.
+// checkHash returns the name of a stored hash's format. The error is the
+// password package's, and quotes nothing of the hash.
 func checkHash(hash string) (format string, err error) {
+	if hash == "" {
+		return "", password.ErrFormat
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // the hash is read, nothing is hashed
 	_, err = password.New(password.Config{}).Verify(ctx, hash, storage.RandomSecret(), nil)
-	if hash == "" || errors.Is(err, password.ErrFormat) {
-		return "", errors.New("is of no format that is known here: a PHC string of argon2id, such as $argon2id$v=19$m=19456,t=2,p=1$SALT$HASH")
+	if errors.Is(err, context.Canceled) {
+		return "argon2id", nil
 	}
-	if !errors.Is(err, context.Canceled) {
-		return "", err
-	}
-	return "argon2id", nil
+	return "", err
 }
 
 func checkPassword(pw storage.Secret) Invalid {
