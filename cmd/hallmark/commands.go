@@ -23,6 +23,10 @@ type commands struct {
 		Reseal  keysResealCmd  `cmd:"" help:"Seal the signing keys with the first key-encryption key, so that an older one can be dropped."`
 		Recover keysRecoverCmd `cmd:"" help:"Go on after the store was set back to an older state, with new keys."`
 	} `cmd:"" help:"Work on the signing keys."`
+	Config struct {
+		Show  configShowCmd  `cmd:"" help:"Show the settings as serve would take them, and where each comes from. Secrets are left out."`
+		Check configCheckCmd `cmd:"" help:"Refuse all at once what serve would refuse, without starting it."`
+	} `cmd:"" help:"Look at the configuration."`
 	Token       tokenCmd       `cmd:"" help:"Get a token with a user's password, as a client would."`
 	Verify      verifyCmd      `cmd:"" help:"Verify an access token offline and explain each check."`
 	Conformance conformanceCmd `cmd:"" help:"Examine an issuer from outside against the specifications."`

@@ -16,26 +16,23 @@ type process struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
+	settings       sources // found by the parser
 }
 
 // run is the whole program as a function. It returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) int {
-	p := &process{stdin: stdin, stdout: stdout, stderr: stderr, getenv: getenv}
-	err := p.run(ctx, args)
+	err := (&process{stdin: stdin, stdout: stdout, stderr: stderr, getenv: getenv}).run(ctx, args)
 	if err != nil && !errors.Is(err, errHelp) && !errors.Is(err, errShown) {
-		fmt.Fprintln(stderr, "hallmark:", oneLine(explain(err)))
+		for _, line := range errorLines(err) {
+			fmt.Fprintln(stderr, "hallmark:", oneLine(line))
+		}
 	}
 	return exitCode(err)
 }
 
 func (p *process) run(ctx context.Context, args []string) error {
 	var cmds commands
-	parser, err := kong.New(&cmds,
-		kong.Name("hallmark"), kong.Description(about), kong.NoDefaultHelp(),
-		kong.Writers(p.stdout, p.stderr), kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
-		kong.Resolvers(kong.ResolverFunc(p.fromEnvironment)), kong.ValueFormatter(help),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(p),
-	)
+	parser, err := p.parser(&cmds, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(p))
 	if err != nil {
 		return fmt.Errorf("command line grammar: %w", err)
 	}
@@ -50,7 +47,24 @@ func (p *process) run(ctx context.Context, args []string) error {
 	case err != nil:
 		return usage("%w; see hallmark --help", err)
 	}
+	switch parsed.Command() {
+	case "serve", "config check": // refuse this together with what is unsafe
+	default:
+		if err := p.settings.refuse(); err != nil {
+			return err
+		}
+	}
 	return parsed.Run()
+}
+
+// parser reads command lines into cmds, and settings from elsewhere.
+func (p *process) parser(cmds *commands, more ...kong.Option) (*kong.Kong, error) {
+	p.settings = sources{getenv: p.getenv, origins: map[string]origin{}}
+	return kong.New(cmds, append(more,
+		kong.Name("hallmark"), kong.Description(about), kong.NoDefaultHelp(), kong.Writers(p.stdout, p.stderr),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.ValueFormatter(help), kong.Resolvers(&p.settings),
+	)...)
 }
 
 // isSuperfluous reports an argument that a command does not take. It may be a
@@ -92,33 +106,27 @@ func (helpFlag) BeforeReset(ctx *kong.Context) error {
 	return errHelp
 }
 
-// variable names the environment variable of a setting.
-func variable(flag string) string {
-	return "HALLMARK_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
-}
-
-// fromEnvironment finds a setting that the command line does not hold.
-func (p *process) fromEnvironment(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-	if !flag.Tag.Has("setting") {
-		return nil, nil
-	}
-	if v := p.getenv(variable(flag.Name)); v != "" {
-		return v, nil
-	}
-	return nil, nil
-}
-
-// help adds to a flag's text its default, which kong shows only where there is
-// no placeholder, and a setting's variable.
+// help adds to a flag's text its default and a setting's variable.
 func help(v *kong.Value) string {
 	text := v.Help
-	if v.Tag != nil && v.HasDefault && v.Default != "" && v.Tag.PlaceHolder != "" {
-		text += " Default: " + v.Default + "."
+	if v.Tag == nil || !v.Tag.Has("setting") {
+		if v.Tag != nil && v.HasDefault && v.Default != "" && v.Tag.PlaceHolder != "" { // else kong shows it
+			text += " Default: " + v.Default + "."
+		}
+		return text
 	}
-	if v.Tag != nil && v.Tag.Has("setting") {
-		text += " [" + variable(v.Name) + "]"
+	if standard := standardValue(v); standard != "" {
+		text += " Default: " + standard + "."
 	}
-	return text
+	return text + " [" + variable(v.Name) + "]"
+}
+
+// standardValue says what holds if a setting is not given; empty if it is required.
+func standardValue(v *kong.Value) string {
+	if v.HasDefault {
+		return v.Default
+	}
+	return v.Tag.Get("otherwise")
 }
 
 // logger writes records as the settings say.
