@@ -248,11 +248,11 @@ func redact(store string) string {
 		}
 		return store
 	}
+	if strings.ContainsAny(scheme, ":@/ ") { // no URL after all
+		return hidden
+	}
 	u, err := url.Parse(store)
 	if err != nil {
-		if strings.ContainsAny(scheme, ":@ ") {
-			return hidden
-		}
 		return scheme + "://" + hidden
 	}
 	changed := false
