@@ -160,7 +160,15 @@ type SessionEntry struct {
 
 // ExpiredAt reports whether the session is over one of its lifetimes.
 func (s Session) ExpiredAt(now time.Time) bool {
-	return !now.Before(s.ExpiresAt) || !now.Before(s.LastUsedAt.Add(s.IdleLifetime))
+	return !now.Before(s.OverAt())
+}
+
+// OverAt is when the session expires unless it is refreshed before.
+func (s Session) OverAt() time.Time {
+	if idle := s.LastUsedAt.Add(s.IdleLifetime); idle.Before(s.ExpiresAt) {
+		return idle
+	}
+	return s.ExpiresAt
 }
 
 // End returns the session ended at now for a reason.
@@ -178,10 +186,7 @@ const KeepEnded = 24 * time.Hour
 
 // RemovableAt reports whether the background walk may remove the session's row.
 func (s Session) RemovableAt(now time.Time) bool {
-	over := s.ExpiresAt
-	if idle := s.LastUsedAt.Add(s.IdleLifetime); idle.Before(over) {
-		over = idle
-	}
+	over := s.OverAt()
 	if !s.EndedAt.IsZero() && s.EndedAt.Before(over) {
 		over = s.EndedAt
 	}

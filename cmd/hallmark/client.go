@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/hallmark-auth/hallmark/keys"
@@ -51,7 +50,7 @@ func (c *clientAddCmd) Run(ctx context.Context, p *process) error {
 		if err != nil {
 			return err
 		}
-		view := viewClient(client)
+		view := operator.ViewClient(client)
 		view.Secret = secret.Reveal() // shown this once
 		return c.print(p.stdout, view, func(w io.Writer) error {
 			text := "client_id      " + client.ID + "\n"
@@ -74,64 +73,29 @@ func (c *clientListCmd) Run(ctx context.Context, p *process) error {
 		if err != nil {
 			return err
 		}
-		views := []clientView{}
+		views := []operator.ClientView{}
 		for _, client := range clients {
-			views = append(views, viewClient(client))
+			views = append(views, operator.ViewClient(client))
 		}
 		return c.print(p.stdout, views, func(w io.Writer) error {
 			var rows [][]string
-			for _, v := range views {
-				rows = append(rows, v.row())
+			for _, client := range clients {
+				rows = append(rows, clientRow(client))
 			}
 			return printTable(w, []string{"CLIENT_ID", "NAME", "AUTH", "GRANTS", "SCOPES", "AUDIENCES", "ALG", "ACCESS", "IDLE", "ABSOLUTE", "RETRY"}, rows)
 		})
 	})
 }
 
-// A clientView is a client as programs get it: names of RFC 7591 §2 where
-// there are some, lifetimes in seconds, 0 for the server's default.
-type clientView struct {
-	ID               string   `json:"client_id"`
-	Secret           string   `json:"client_secret,omitempty"`
-	Name             string   `json:"client_name,omitempty"`
-	AuthMethod       string   `json:"token_endpoint_auth_method"`
-	Grants           []string `json:"grant_types"`
-	Scope            string   `json:"scope,omitempty"`
-	DefaultScope     string   `json:"default_scope,omitempty"`
-	Audiences        []string `json:"audiences"`
-	DefaultAudiences []string `json:"default_audiences"`
-	Claims           []string `json:"claims,omitempty"`
-	Origins          []string `json:"origins,omitempty"`
-	Algorithm        string   `json:"algorithm,omitempty"`
-	Access           float64  `json:"access_lifetime"`
-	Idle             float64  `json:"idle_lifetime"`
-	Absolute         float64  `json:"absolute_lifetime"`
-	RetryWindow      float64  `json:"retry_window"`
-	Rotate           bool     `json:"rotate"`
-	CreatedAt        string   `json:"created_at"`
-
-	policy storage.ClientPolicy
-}
-
-func viewClient(c storage.Client) clientView {
-	return clientView{
-		ID: c.ID, Name: c.Name, AuthMethod: string(c.AuthMethod), Grants: c.Grants,
-		Scope: strings.Join(c.Scopes, " "), DefaultScope: strings.Join(c.DefaultScopes, " "),
-		Audiences: c.Audiences, DefaultAudiences: c.DefaultAudiences, Claims: c.Claims, Origins: c.Origins,
-		Algorithm: c.Algorithm, Access: c.AccessLifetime.Seconds(), Idle: c.IdleLifetime.Seconds(),
-		Absolute: c.AbsoluteLifetime.Seconds(), RetryWindow: c.RetryWindow.Seconds(), Rotate: c.Rotate,
-		CreatedAt: stamp(c.CreatedAt), policy: c.ClientPolicy,
-	}
-}
-
-func (v clientView) row() []string {
-	retry := v.policy.RetryWindow.String()
-	if !v.Rotate {
+// clientRow is what a table says of a client.
+func clientRow(c storage.Client) []string {
+	retry := c.RetryWindow.String()
+	if !c.Rotate {
 		retry = "no rotation"
 	}
 	return []string{
-		v.ID, or(v.Name, "-"), v.AuthMethod, words(v.Grants), or(v.Scope, "-"), words(v.Audiences), or(v.Algorithm, "default"),
-		lifetime(v.policy.AccessLifetime), lifetime(v.policy.IdleLifetime), lifetime(v.policy.AbsoluteLifetime), retry,
+		c.ID, or(c.Name, "-"), string(c.AuthMethod), words(c.Grants), or(words(c.Scopes), "-"), words(c.Audiences), or(c.Algorithm, "default"),
+		lifetime(c.AccessLifetime), lifetime(c.IdleLifetime), lifetime(c.AbsoluteLifetime), retry,
 	}
 }
 

@@ -68,8 +68,9 @@ func exitCode(err error) int {
 // explain adds to an error that comes from below what to do about it.
 func explain(err error) string {
 	var f failure
+	var conflict operator.Conflict
 	switch {
-	case errors.As(err, &f): // says it itself
+	case errors.As(err, &f), errors.As(err, &conflict): // says it itself
 		return err.Error()
 	case errors.Is(err, context.Canceled):
 		return "interrupted; nothing was done after that"

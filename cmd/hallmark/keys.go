@@ -14,26 +14,15 @@ type keysListCmd struct {
 	Operation
 }
 
-// A keyView is a key as programs get it.
-type keyView struct {
-	ID        string `json:"kid"`
-	Algorithm string `json:"alg"`
-	State     string `json:"state"` // waiting, signing, retired, revoked
-	Published string `json:"published_at"`
-	SignsFrom string `json:"signs_from"`
-	Gone      string `json:"gone_at,omitempty"`
-	Revoked   string `json:"revoked_at,omitempty"`
-}
-
 func (c *keysListCmd) Run(ctx context.Context, p *process) error {
 	return p.withKeys(ctx, c.Operation, func(o *office) error {
 		list, err := o.ListKeys(ctx)
 		if err != nil {
 			return err
 		}
-		views := []keyView{}
+		views := []operator.KeyView{}
 		for _, k := range list {
-			views = append(views, viewKey(k))
+			views = append(views, operator.ViewKey(k))
 		}
 		return c.print(p.stdout, views, func(w io.Writer) error {
 			var rows [][]string
@@ -45,34 +34,11 @@ func (c *keysListCmd) Run(ctx context.Context, p *process) error {
 	})
 }
 
-func viewKey(k operator.KeyState) keyView {
-	v := keyView{
-		ID: k.ID, Algorithm: string(k.Algorithm), State: string(k.State),
-		Published: stamp(k.PublishedAt), SignsFrom: stamp(k.SignsFrom),
-	}
-	if !k.GoneAt.IsZero() {
-		v.Gone = stamp(k.GoneAt)
-	}
-	if !k.RevokedAt.IsZero() {
-		v.Revoked = stamp(k.RevokedAt)
-	}
-	return v
-}
-
 type keysRotateCmd struct {
 	Operation
 
 	Alg string `placeholder:"ALG" help:"Rotate the keys of this algorithm alone."`
 	Now bool   `help:"Let the waiting key sign at once, even if it was not published for long enough: verifiers with a cached key set may refuse its tokens until they fetch it again."`
-}
-
-// A rotationView is a rotation as programs get it.
-type rotationView struct {
-	Algorithm   string  `json:"alg"`
-	Previous    string  `json:"previous_kid,omitempty"`
-	Next        string  `json:"next_kid"`
-	SignsFrom   string  `json:"signs_from"`
-	Unannounced float64 `json:"unannounced_seconds"`
 }
 
 func (c *keysRotateCmd) Run(ctx context.Context, p *process) error {
@@ -81,9 +47,9 @@ func (c *keysRotateCmd) Run(ctx context.Context, p *process) error {
 		if err != nil {
 			return err
 		}
-		views := []rotationView{}
+		views := []operator.RotationView{}
 		for _, r := range done {
-			views = append(views, rotationView{string(r.Algorithm), r.Previous, r.Next, stamp(r.SignsFrom), r.Unannounced.Seconds()})
+			views = append(views, operator.ViewRotation(r))
 		}
 		return c.print(p.stdout, views, func(w io.Writer) error {
 			for _, r := range done {
@@ -120,11 +86,7 @@ func (c *keysRevokeCmd) Run(ctx context.Context, p *process) error {
 		if err != nil {
 			return err
 		}
-		result := struct {
-			Kid      string  `json:"kid"`
-			Accepted float64 `json:"accepted_for_seconds"`
-		}{done.Kid, done.AcceptedFor.Seconds()}
-		return c.print(p.stdout, result, func(w io.Writer) error {
+		return c.print(p.stdout, operator.ViewRevocation(done), func(w io.Writer) error {
 			_, err := fmt.Fprintf(w, "%s is revoked: its tokens are void. Verifiers that cached the key set accept them for up to %s more; clients refresh and go on.\n",
 				done.Kid, done.AcceptedFor)
 			return err

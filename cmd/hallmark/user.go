@@ -15,7 +15,8 @@ type userAddCmd struct {
 	Operation
 
 	Name        string            `arg:"" help:"User name, as typed at sign-in."`
-	NoPassword  bool              `help:"Set no password: nobody signs in as this user until user passwd."`
+	NoPassword  bool              `xor:"password" help:"Set no password: nobody signs in as this user until user passwd."`
+	Hash        bool              `name:"password-hash" xor:"password" help:"The first line of standard input is the hash of the password, made by another system. It is replaced at the first sign-in."`
 	Disabled    bool              `help:"Add the user disabled."`
 	Role        []string          `sep:"none" placeholder:"ROLE" help:"A role (RFC 9068 §2.2.3.1). Repeatable, like the others."`
 	Group       []string          `sep:"none" placeholder:"GROUP" help:"A group the user belongs to."`
@@ -26,7 +27,7 @@ type userAddCmd struct {
 }
 
 func (c *userAddCmd) Run(ctx context.Context, p *process) error {
-	extra, err := c.extra()
+	extra, err := freeClaims(c.Claim, c.ClaimJSON)
 	if err != nil {
 		return err
 	}
@@ -35,7 +36,14 @@ func (c *userAddCmd) Run(ctx context.Context, p *process) error {
 			Name: c.Name, ForeignID: c.ForeignID, Disabled: c.Disabled,
 			Claims: storage.UserClaims{Roles: c.Role, Groups: c.Group, Entitlements: c.Entitlement, Extra: extra},
 		}
-		if !c.NoPassword {
+		switch {
+		case c.Hash:
+			hash, err := firstLine(p.stdin, "standard input")
+			if err != nil {
+				return err
+			}
+			n.PasswordHash = hash.Reveal()
+		case !c.NoPassword:
 			if n.Password, err = p.readPassword(ctx, "Password for "+c.Name, true); err != nil {
 				return err
 			}
@@ -44,19 +52,20 @@ func (c *userAddCmd) Run(ctx context.Context, p *process) error {
 		if err != nil {
 			return err
 		}
-		return c.print(p.stdout, viewUser(user), func(w io.Writer) error {
+		return c.print(p.stdout, operator.ViewUser(user), func(w io.Writer) error {
 			_, err := fmt.Fprintf(w, "added %s, sub %s\n", user.Name, user.ID)
 			return err
 		})
 	})
 }
 
-func (c *userAddCmd) extra() (map[string]any, error) {
+// freeClaims reads what was given as strings and as JSON.
+func freeClaims(strings, values map[string]string) (map[string]any, error) {
 	extra := map[string]any{}
-	for name, text := range c.Claim {
+	for name, text := range strings {
 		extra[name] = text
 	}
-	for name, text := range c.ClaimJSON {
+	for name, text := range values {
 		var value any
 		if err := json.Unmarshal([]byte(text), &value); err != nil {
 			return nil, usage("--claim-json %s: the value is not JSON; put it in single quotes, or use --claim for a string", name)
@@ -78,9 +87,9 @@ type userListCmd struct {
 
 func (c *userListCmd) Run(ctx context.Context, p *process) error {
 	return p.withOffice(ctx, c.Operation, func(o *office) error {
-		users := []userView{}
+		users := []operator.UserView{}
 		err := o.ListUsers(ctx, func(u storage.User) error {
-			users = append(users, viewUser(u))
+			users = append(users, operator.ViewUser(u))
 			return nil
 		})
 		if err != nil {
@@ -89,33 +98,15 @@ func (c *userListCmd) Run(ctx context.Context, p *process) error {
 		return c.print(p.stdout, users, func(w io.Writer) error {
 			var rows [][]string
 			for _, u := range users {
-				rows = append(rows, []string{u.Name, u.ID, u.state(), u.CreatedAt, words(u.Roles), words(u.Groups)})
+				rows = append(rows, []string{u.Name, u.ID, state(u), u.CreatedAt, words(u.Roles), words(u.Groups)})
 			}
 			return printTable(w, []string{"USERNAME", "SUB", "STATE", "CREATED", "ROLES", "GROUPS"}, rows)
 		})
 	})
 }
 
-// A userView is a user as programs get it: without the hash.
-type userView struct {
-	ID        string `json:"sub"`
-	Name      string `json:"username"`
-	Disabled  bool   `json:"disabled"`
-	Password  bool   `json:"has_password"`
-	ForeignID string `json:"foreign_id,omitempty"`
-	CreatedAt string `json:"created_at"`
-
-	storage.UserClaims
-}
-
-func viewUser(u storage.User) userView {
-	return userView{
-		ID: u.ID.String(), Name: u.Name, Disabled: u.Disabled, Password: u.PasswordHash != "",
-		ForeignID: u.ForeignID, CreatedAt: stamp(u.CreatedAt), UserClaims: u.Claims,
-	}
-}
-
-func (u userView) state() string {
+// state is what a table says of a user.
+func state(u operator.UserView) string {
 	switch {
 	case u.Disabled:
 		return "disabled"

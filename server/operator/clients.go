@@ -47,6 +47,9 @@ func (o *Operator) AddClient(ctx context.Context, n NewClient) (storage.Client, 
 	}
 	client, err = o.Clients.CreateClient(ctx, client)
 	if err != nil {
+		if errors.Is(err, storage.ErrConflict) {
+			err = Conflict{"id", fmt.Sprintf("a client %q already exists: choose another id", n.ID)}
+		}
 		return storage.Client{}, storage.Secret{}, fmt.Errorf("add client %q: %w", n.ID, err)
 	}
 	o.record(ctx, "client.add", slog.String("client_id", client.ID), slog.String("auth_method", string(client.AuthMethod)),

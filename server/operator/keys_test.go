@@ -17,12 +17,12 @@ import (
 )
 
 // newKeys is a rotator as an operator's process has it: neither started nor run.
-func newKeys(t *testing.T, store *sqlite.Store) *keys.Rotator {
+func newKeys(t testing.TB, store *sqlite.Store) *keys.Rotator {
 	t.Helper()
 	return keysBeside(t, store, filepath.Join(t.TempDir(), "seen"), nil)
 }
 
-func keysBeside(t *testing.T, store *sqlite.Store, seen string, changed func(keys.Ring)) *keys.Rotator {
+func keysBeside(t testing.TB, store *sqlite.Store, seen string, changed func(keys.Ring)) *keys.Rotator {
 	t.Helper()
 	sealer, err := keys.NewSealer([]byte("a test's key-encryption key: 32!"))
 	if err != nil {

@@ -4,19 +4,19 @@
 // An act checks what it was given and reports every problem at once (Invalid),
 // does its work through one verb of the store or one edit of the key ring, and
 // writes one log record that says who did what. No secret gets into a record
-// or an error; a generated client secret is returned once and never again.
+// or an error; a generated secret is returned once and never again.
 //
 // Beside Invalid, acts report the storage package's errors: ErrNotFound,
-// ErrConflict, ErrUnavailable; acts on keys, those of the keys package too.
+// ErrConflict (as a Conflict where there is an advice), ErrUnavailable; acts
+// that hash, password.ErrBusy; acts on keys, those of the keys package too.
 package operator
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/hallmark-auth/hallmark/storage"
 )
@@ -26,42 +26,20 @@ import (
 type Operator struct {
 	Users     Users
 	Clients   Clients
+	Sessions  Sessions
+	Tokens    Tokens
 	Keys      Keys
 	Passwords Hasher
 	Log       *slog.Logger
-	By        string           // who acts, for the log: "cli", an administrator's name
+	By        string           // who acts, for the log: "command line", "token NAME"
 	Now       func() time.Time // the wall clock; time.Now if nil
 }
 
-// Users keeps the users.
-type Users interface {
-	Accounts
-	UserList
-}
-
-// Accounts changes users one at a time.
-type Accounts interface {
-	CreateUser(ctx context.Context, u storage.User) error
-	UserByName(ctx context.Context, name string) (storage.User, error)
-	ChangeUser(ctx context.Context, user uuid.UUID, c storage.UserChange) (after storage.User, ended int, err error)
-}
-
-// UserList reads users page by page.
-type UserList interface {
-	// Users returns up to limit users by name, those after a name.
-	Users(ctx context.Context, after string, limit int) ([]storage.User, error)
-}
-
-// Clients keeps the clients.
-type Clients interface {
-	CreateClient(ctx context.Context, c storage.Client) (storage.Client, error)
-	ClientByID(ctx context.Context, id string) (storage.Client, error)
-	Clients(ctx context.Context) ([]storage.Client, error)
-}
-
-// Hasher hashes passwords, slowly and in bounded memory.
-type Hasher interface {
-	Hash(ctx context.Context, password storage.Secret) (string, error)
+// As returns an operator whose acts are somebody else's in the log.
+func (o *Operator) As(by string) *Operator {
+	other := *o
+	other.By = by
+	return &other
 }
 
 // A Problem is one thing wrong with what an act was given.
@@ -82,6 +60,15 @@ func (i Invalid) Error() string {
 	return strings.Join(lines, "; ")
 }
 
+// A Conflict is a storage.ErrConflict of which it is known what is in the way.
+type Conflict Problem
+
+// Error is the problem on one line.
+func (c Conflict) Error() string { return c.Field + ": " + c.Advice }
+
+// Unwrap returns storage.ErrConflict.
+func (c Conflict) Unwrap() error { return storage.ErrConflict }
+
 // now is the wall clock at the store's resolution.
 func (o *Operator) now() time.Time {
 	clock := o.Now
@@ -95,4 +82,36 @@ func (o *Operator) now() time.Time {
 func (o *Operator) record(ctx context.Context, act string, attrs ...slog.Attr) {
 	all := append([]slog.Attr{slog.String("act", act), slog.String("by", o.By)}, attrs...)
 	o.Log.LogAttrs(ctx, slog.LevelInfo, "operator", all...)
+}
+
+// everything calls each with all that there is, page by page. next returns
+// the limit records after the one that was last; nothing is before the first.
+func everything[T any](each func(T) error, next func(last *T, limit int) ([]T, error)) error {
+	for last := (*T)(nil); ; {
+		page, err := next(last, pageSize)
+		if err != nil {
+			return err
+		}
+		for _, v := range page {
+			if err := each(v); err != nil {
+				return err
+			}
+		}
+		if len(page) < pageSize {
+			return nil
+		}
+		last = &page[len(page)-1]
+	}
+}
+
+const (
+	pageSize = 500
+	maxPage  = 1000 // that a caller may ask for
+)
+
+func checkLimit(limit int) error {
+	if limit < 1 || limit > maxPage {
+		return Invalid{{"limit", fmt.Sprintf("must be 1 to %d", maxPage)}}
+	}
+	return nil
 }

@@ -17,6 +17,9 @@ import (
 	"github.com/hallmark-auth/hallmark/storage/sqlite"
 )
 
+// goodHash is of a format that is known.
+const goodHash = "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$cpx6VEQbwTVZvcpxNIxOVUWZ5xnAipUmAe1cg2GMG70"
+
 var start = time.Date(2026, 11, 23, 9, 0, 0, 123456789, time.UTC)
 
 // A desk is an operator on a real store, with the log of what was done.
@@ -25,19 +28,21 @@ type desk struct {
 	store *sqlite.Store
 	pool  *password.Pool
 	log   *bytes.Buffer
+	dir   string // of the store
 }
 
-func newDesk(t *testing.T) *desk {
+func newDesk(t testing.TB) *desk {
 	t.Helper()
-	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "hallmark.db"), slog.New(slog.DiscardHandler))
+	dir := t.TempDir()
+	store, err := sqlite.Open(t.Context(), filepath.Join(dir, "hallmark.db"), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
 	pool := password.New(password.Config{Params: password.Params{Memory: 64, Time: 1, Threads: 1}})
-	d := &desk{store: store, pool: pool, log: &bytes.Buffer{}}
+	d := &desk{store: store, pool: pool, log: &bytes.Buffer{}, dir: dir}
 	d.Operator = &operator.Operator{
-		Users: store, Clients: store, Keys: newKeys(t, store), Passwords: pool, By: "test",
+		Users: store, Clients: store, Sessions: store, Tokens: store, Keys: newKeys(t, store), Passwords: pool, By: "test",
 		Log: slog.New(slog.NewTextHandler(d.log, nil)), Now: func() time.Time { return start },
 	}
 	return d
@@ -56,6 +61,49 @@ func (d *desk) recorded(t *testing.T, parts ...string) {
 		if !strings.Contains(text, part) {
 			t.Errorf("record %q lacks %q", text, part)
 		}
+	}
+	for _, never := range []string{"$argon2id$", "hmo_", storage.Secret{}.String()} {
+		if strings.Contains(text, never) {
+			t.Errorf("record %q holds %q", text, never)
+		}
+	}
+}
+
+// hash is a hash made elsewhere.
+func (d *desk) hash(t *testing.T, pw storage.Secret) string {
+	t.Helper()
+	hash, err := d.pool.Hash(t.Context(), pw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hash
+}
+
+// signsIn reports whether a password is a user's.
+func (d *desk) signsIn(t *testing.T, u storage.User, pw storage.Secret) bool {
+	t.Helper()
+	result, err := d.pool.Verify(t.Context(), u.PasswordHash, pw, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result.Match
+}
+
+// advised checks an error's only problem.
+func advised(t *testing.T, err error, field, advice string) {
+	t.Helper()
+	var invalid operator.Invalid
+	if !errors.As(err, &invalid) || len(invalid) != 1 || invalid[0].Field != field || !strings.Contains(invalid[0].Advice, advice) {
+		t.Errorf("%v, want one problem of %q with %q", err, field, advice)
+	}
+}
+
+// conflicted checks that an error says what is in the way.
+func conflicted(t *testing.T, err error, field, advice string) {
+	t.Helper()
+	var conflict operator.Conflict
+	if !errors.Is(err, storage.ErrConflict) || !errors.As(err, &conflict) || conflict.Field != field || !strings.Contains(conflict.Advice, advice) {
+		t.Errorf("%v, want a conflict of %q with %q", err, field, advice)
 	}
 }
 
@@ -129,10 +177,22 @@ func TestAddUser(t *testing.T) {
 	}
 
 	_, err = d.AddUser(t.Context(), operator.NewUser{Name: "ren\u00e9", Password: secret(t)})
-	if !errors.Is(err, storage.ErrConflict) {
-		t.Errorf("the same name again: %v", err)
-	}
+	conflicted(t, err, "name", "choose another name")
+	_, err = d.AddUser(t.Context(), operator.NewUser{Name: "bob", ForeignID: "17"})
+	conflicted(t, err, "foreign_id", "edit that one")
 	d.silent(t)
+}
+
+func TestAddUserWithHash(t *testing.T) {
+	d, pw := newDesk(t), secret(t)
+	user, err := d.AddUser(t.Context(), operator.NewUser{Name: "alice", PasswordHash: d.hash(t, pw)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.recorded(t, "act=user.add", "hash_format=argon2id")
+	if got, err := d.store.UserByID(t.Context(), user.ID); err != nil || !d.signsIn(t, got, pw) || got.Imported != storage.ImportDigest(got.PasswordHash) {
+		t.Errorf("stored %+v, %v", got, err)
+	}
 }
 
 func TestAddUserWithoutPassword(t *testing.T) {
@@ -166,6 +226,8 @@ func TestAddUserRefuses(t *testing.T) {
 		"long group":          {func(n *operator.NewUser) { n.Claims.Groups = []string{strings.Repeat("g", 257)} }, []string{"groups"}},
 		"control in one":      {func(n *operator.NewUser) { n.Claims.Entitlements = []string{"a\n"} }, []string{"entitlements"}},
 		"too many roles":      {func(n *operator.NewUser) { n.Claims.Roles = slices.Repeat([]string{"r"}, 257) }, []string{"roles"}},
+		"hash of no format":   {func(n *operator.NewUser) { n.Password, n.PasswordHash = storage.Secret{}, "x" }, []string{"password_hash"}},
+		"password and hash":   {func(n *operator.NewUser) { n.PasswordHash = goodHash }, []string{"password_hash"}},
 		"server's claim":      {extra("sub"), []string{"extra"}},
 		"server's, capitals":  {extra("Exp"), []string{"extra"}},
 		"a list's claim":      {extra("Roles"), []string{"extra"}},
@@ -251,8 +313,8 @@ func TestSetPassword(t *testing.T) {
 	if _, err := d.SetPassword(t.Context(), "bob", new); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("unknown user: %v", err)
 	}
-	if _, err := d.SetPassword(t.Context(), "\x00", new); !slices.Equal(problems(err), []string{"name"}) {
-		t.Errorf("impossible name: %v", err)
+	if _, err := d.SetPassword(t.Context(), "\x00", storage.NewSecret("short")); !slices.Equal(problems(err), []string{"name", "password"}) {
+		t.Errorf("impossible name, short password: %v", err)
 	}
 	d.silent(t)
 }
@@ -339,9 +401,8 @@ func TestAddClient(t *testing.T) {
 	}
 	d.log.Reset()
 
-	if _, _, err := d.AddClient(t.Context(), newApp("web", storage.AuthNone)); !errors.Is(err, storage.ErrConflict) {
-		t.Errorf("the same id again: %v", err)
-	}
+	_, _, err = d.AddClient(t.Context(), newApp("web", storage.AuthNone))
+	conflicted(t, err, "id", "choose another id")
 	if _, _, err := d.AddClient(t.Context(), operator.NewClient{ID: "x y"}); !slices.Equal(problems(err), []string{"id", "auth_method", "grants", "audiences"}) {
 		t.Errorf("nothing said: %v", err)
 	}
@@ -361,23 +422,71 @@ func TestInvalidText(t *testing.T) {
 	}
 }
 
-// What the store reports is passed on.
+// A copy acts in another's name; the first goes on in its own.
+func TestAs(t *testing.T) {
+	d := newDesk(t)
+	if _, err := d.As("token ci").AddUser(t.Context(), operator.NewUser{Name: "alice"}); err != nil {
+		t.Fatal(err)
+	}
+	if text := d.log.String(); !strings.Contains(text, `by="token ci"`) {
+		t.Errorf("record %q", text)
+	}
+	d.log.Reset()
+	if _, err := d.AddUser(t.Context(), operator.NewUser{Name: "bob"}); err != nil {
+		t.Fatal(err)
+	}
+	d.recorded(t, "act=user.add")
+}
+
+// What the store reports is passed on, and nothing is done or recorded.
 func TestClosedStore(t *testing.T) {
 	d := newDesk(t)
-	d.alice(t, secret(t))
+	user, client := d.alice(t, secret(t)), d.app(t)
 	d.store.Close()
 	d.log.Reset()
-	ctx := context.Background()
-	_, addErr := d.AddUser(ctx, operator.NewUser{Name: "bob"})
-	_, setErr := d.SetDisabled(ctx, "alice", true)
-	_, clientsErr := d.ListClients(ctx)
-	_, _, clientErr := d.AddClient(ctx, newApp("app", storage.AuthNone))
-	for i, err := range []error{
-		addErr, setErr, clientsErr, clientErr, d.ListUsers(ctx, func(storage.User) error { return nil }),
+	no, name, bob := true, "alice", operator.NewUser{Name: "bob", ForeignID: "17"}
+	edit := operator.ClientEdit{Name: &name}
+	for act, do := range map[string]func(context.Context) error{
+		"AddUser": func(ctx context.Context) error { _, err := d.AddUser(ctx, bob); return err },
+		"PutUser": func(ctx context.Context) error { _, _, err := d.PutUser(ctx, bob); return err },
+		"EditUser": func(ctx context.Context) error {
+			_, _, err := d.EditUser(ctx, user.ID, operator.UserEdit{Disabled: &no})
+			return err
+		},
+		"RemoveUser":      func(ctx context.Context) error { _, err := d.RemoveUser(ctx, user.ID); return err },
+		"SetPassword":     func(ctx context.Context) error { _, err := d.SetPassword(ctx, "alice", secret(t)); return err },
+		"SetDisabled":     func(ctx context.Context) error { _, err := d.SetDisabled(ctx, "alice", true); return err },
+		"User":            func(ctx context.Context) error { _, err := d.User(ctx, "alice"); return err },
+		"UserByID":        func(ctx context.Context) error { _, err := d.UserByID(ctx, user.ID); return err },
+		"UserByForeignID": func(ctx context.Context) error { _, err := d.UserByForeignID(ctx, "17"); return err },
+		"UserPage":        func(ctx context.Context) error { _, err := d.UserPage(ctx, "", 1); return err },
+		"ListUsers":       func(ctx context.Context) error { return d.ListUsers(ctx, func(storage.User) error { return nil }) },
+		"AddClient": func(ctx context.Context) error {
+			_, _, err := d.AddClient(ctx, newApp("new", storage.AuthNone))
+			return err
+		},
+		"Client":          func(ctx context.Context) error { _, err := d.Client(ctx, client.ID); return err },
+		"EditClient":      func(ctx context.Context) error { _, err := d.EditClient(ctx, client.ID, edit); return err },
+		"AddSecret":       func(ctx context.Context) error { _, _, err := d.AddSecret(ctx, client.ID, false); return err },
+		"DropOldSecrets":  func(ctx context.Context) error { _, err := d.DropOldSecrets(ctx, client.ID); return err },
+		"RemoveClient":    func(ctx context.Context) error { return d.RemoveClient(ctx, client.ID) },
+		"ListClients":     func(ctx context.Context) error { _, err := d.ListClients(ctx); return err },
+		"Session":         func(ctx context.Context) error { _, err := d.Session(ctx, storage.SessionID{}); return err },
+		"UserSessions":    func(ctx context.Context) error { _, err := d.UserSessions(ctx, user.ID); return err },
+		"SessionPage":     func(ctx context.Context) error { _, err := d.SessionPage(ctx, storage.SessionID{}, 1); return err },
+		"EndSession":      func(ctx context.Context) error { _, err := d.EndSession(ctx, storage.SessionID{}); return err },
+		"EndUserSessions": func(ctx context.Context) error { _, err := d.EndUserSessions(ctx, user.ID); return err },
+		"AddToken": func(ctx context.Context) error {
+			_, _, err := d.AddToken(ctx, "ci", operator.Scopes(), time.Hour)
+			return err
+		},
+		"ListTokens":   func(ctx context.Context) error { _, err := d.ListTokens(ctx); return err },
+		"RemoveToken":  func(ctx context.Context) error { return d.RemoveToken(ctx, "ci") },
+		"Authenticate": func(ctx context.Context) error { _, err := d.Authenticate(ctx, someToken); return err },
 	} {
-		if !errors.Is(err, storage.ErrUnavailable) {
-			t.Errorf("act %d on a closed store: %v", i, err)
+		if err := do(context.Background()); !errors.Is(err, storage.ErrUnavailable) || errors.Is(err, operator.ErrToken) {
+			t.Errorf("%s on a closed store: %v", act, err)
 		}
+		d.silent(t)
 	}
-	d.silent(t)
 }

@@ -81,6 +81,8 @@ func TestClientPolicy(t *testing.T) {
 		"audience a path":          {func(n *NewClient) { n.Audiences[0] = "/x" }, "audiences", "absolute"},
 		"audience without host":    {func(n *NewClient) { n.Audiences[0] = "https:///x" }, "audiences", "host"},
 		"audience a URN":           {func(n *NewClient) { n.Audiences[0] = "urn:example:api" }, "", ""},
+		"audience an issuer":       {func(n *NewClient) { n.Audiences[0] = "https://id.example.com" }, "", ""},
+		"audience a local issuer":  {func(n *NewClient) { n.Audiences[0] = "http://localhost:8080/tenant" }, "", ""},
 		"audience with a query":    {func(n *NewClient) { n.Audiences[0] = "https://a.example/?tenant=1" }, "", ""},
 		"audience with a space":    {func(n *NewClient) { n.Audiences[0] = "https://a.example/a b" }, "audiences", "visible"},
 		"empty audience":           {func(n *NewClient) { n.Audiences[0] = "" }, "audiences", "visible"},
