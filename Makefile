@@ -1,5 +1,5 @@
 # make check is what CI runs; see .ci/run.
-.PHONY: build test check lint fuzz bench nested
+.PHONY: build test check lint fuzz bench nested static notices release
 
 FUZZTIME ?= 20000x
 BENCHTIME ?= 100ms
@@ -36,3 +36,44 @@ nested:
 	@set -e; for mod in conformance/*/go.mod; do \
 		echo "module $$(dirname $$mod)"; (cd "$$(dirname $$mod)" && go vet ./... && go test -race ./...); \
 	done
+
+# A program that needs nothing of the machine it runs on: SQLite and the C
+# library are linked in; names and users are looked up by Go's own code, since a
+# static C library cannot, and SQLite loads no extensions. The same commit, Go and
+# C compiler give the same bytes in any directory.
+TAGS = netgo osusergo sqlite_omit_load_extension
+BUILDVCS ?= true
+TO ?= dist/hallmark
+
+static:
+	CGO_ENABLED=1 go build -trimpath -buildvcs=$(BUILDVCS) -tags '$(TAGS)' \
+		-ldflags '-s -w -linkmode external -extldflags -static' -o $(TO) ./cmd/hallmark
+
+# The licences of what is linked in, which go wherever the program goes.
+notices:
+	@mkdir -p dist
+	@set -e; { \
+		echo "Hallmark is distributed with the following software, and with SQLite, which is in the public domain,"; \
+		echo "and the GNU C Library (LGPL-2.1-or-later): relink it with 'make static' in Hallmark's sources."; \
+		printf '\n=== Go %s\n\n' "$$(go env GOVERSION)"; cat "$$(go env GOROOT)/LICENSE"; \
+		CGO_ENABLED=1 go list -deps -tags '$(TAGS)' -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}' ./cmd/hallmark | sort -u | \
+		while read -r module version dir; do \
+			printf '\n=== %s %s\n\n' "$$module" "$$version"; \
+			files=$$(find "$$dir" -maxdepth 1 -iname 'licen[sc]e*' -o -maxdepth 1 -iname 'copying*' -o -maxdepth 1 -iname 'notice*' | LC_ALL=C sort); \
+			test -n "$$files" || { echo "no licence in $$dir" >&2; exit 1; }; \
+			cat $$files; \
+		done; \
+	} > dist/THIRD_PARTY_LICENSES
+
+# The version is the tag of the commit, or a pseudo-version; hallmark version prints it.
+release:
+	@test -z "$$(git status --porcelain)" || { echo "make release: commit or stash first, a release is of a commit:" >&2; git status --short >&2; exit 2; }
+	rm -rf dist
+	$(MAKE) static notices
+	@set -e; umask 022; epoch=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)}; \
+	name=hallmark-$$(go version -m dist/hallmark | awk '$$1 == "mod" { print $$3 }')-$$(go env GOOS)-$$(go env GOARCH); \
+	mkdir "dist/$$name"; \
+	cp -R README.md CHANGELOG.md SECURITY.md LICENSE docs dist/hallmark dist/THIRD_PARTY_LICENSES "dist/$$name"; \
+	tar -C dist --format=ustar --sort=name --mtime="@$$epoch" --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX -cf - "$$name" | gzip -9n > "dist/$$name.tar.gz"; \
+	rm -r "dist/$$name"; \
+	cd dist; sha256sum hallmark "$$name.tar.gz" > SHA256SUMS; cat SHA256SUMS

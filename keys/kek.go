@@ -57,7 +57,7 @@ func checkKEK(key []byte) error {
 }
 
 // ReadKEKFile reads a key-encryption key, as ParseKEK, from a file that only
-// its owner can read. A file that is not there is fs.ErrNotExist.
+// its owner can read, or the group of a file of root's. A file that is not there is fs.ErrNotExist.
 func ReadKEKFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -70,7 +70,7 @@ func ReadKEKFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("key-encryption key: %w", err)
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("key-encryption key: %s is not a file", path)
-	case info.Mode().Perm()&0o077 != 0:
+	case !private(info):
 		return nil, fmt.Errorf("key-encryption key: others can use %s (mode %04o); run: chmod 600 %s", path, info.Mode().Perm(), path)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxKEKText+1))
@@ -82,6 +82,14 @@ func ReadKEKFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return key, nil
+}
+
+// private reports whether nobody but its owner, and root, can use a file. A
+// file of root's may be read by its group: by the service's alone, and so does
+// a credential of systemd look, which a service has by an access control list.
+func private(info fs.FileInfo) bool {
+	perm := info.Mode().Perm()
+	return perm&0o077 == 0 || perm&0o077 == 0o040 && rootOwns(info)
 }
 
 // RunKEKCommand reads a key-encryption key, as ParseKEK, from the standard

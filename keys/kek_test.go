@@ -129,7 +129,7 @@ func TestReadKEKFileRefuses(t *testing.T) {
 		want          string
 	}{
 		{"good", good, 0o400, ""},
-		{"group", good, 0o640, "run: chmod 600 " + filepath.Join(dir, "group")},
+		{"group", good, 0o660, "run: chmod 600 " + filepath.Join(dir, "group")},
 		{"world", good, 0o604, "mode 0604"},
 		{"empty", "", 0o600, "32 bytes"},
 		{"long", strings.Repeat(good, 100), 0o600, "too long"},
@@ -148,6 +148,31 @@ func TestReadKEKFileRefuses(t *testing.T) {
 	}
 	if _, err := CreateKEKFile(filepath.Join(dir, "nowhere", "kek")); err == nil {
 		t.Error("made in a directory that is not there")
+	}
+}
+
+// TestReadKEKFileOfRoot: what a service manager hands over is root's, and its
+// group may read it; the service's own file must be for it alone.
+func TestReadKEKFileOfRoot(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("not here: root, to give files away")
+	}
+	text := base64.StdEncoding.EncodeToString(testKEK(1))
+	for _, c := range []struct {
+		owner int
+		mode  fs.FileMode
+		taken bool
+	}{
+		{0, 0o440, true}, {0, 0o640, true}, {0, 0o460, false}, {0, 0o444, false}, {0, 0o404, false}, {0, 0o450, false},
+		{65532, 0o400, true}, {65532, 0o440, false}, {65532, 0o404, false},
+	} {
+		path := filepath.Join(t.TempDir(), "kek")
+		if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chmod(path, c.mode), os.Chown(path, c.owner, 65532)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadKEKFile(path); (err == nil) != c.taken {
+			t.Errorf("a file of user %d with mode %04o: %v", c.owner, c.mode, err)
+		}
 	}
 }
 

@@ -21,7 +21,6 @@ var notPassed = map[string]conformance.Outcome{
 	// Not offered, and the metadata does not say so.
 	"meta-scopes":                 conformance.NA,
 	"meta-auth-signing-algs":      conformance.NA,
-	"meta-revocation-endpoint":    conformance.NA,
 	"meta-introspection-endpoint": conformance.NA,
 	"meta-pkce-methods":           conformance.NA,
 	"meta-iss-param-flag":         conformance.NA,

@@ -30,13 +30,13 @@ func (s *Server) passwordGrant(ctx context.Context, client storage.Client, req t
 		if grant.User, err = s.signIn(ctx, began, req.Username, req.Password); err != nil {
 			return Grant{}, err
 		}
-		if err = s.openSession(ctx, &grant); !errors.Is(err, storage.ErrConflict) {
+		if err = s.openSession(ctx, &grant, req.Device); !errors.Is(err, storage.ErrConflict) {
 			break
 		}
 	}
 	switch {
 	case errors.Is(err, storage.ErrConflict), errors.Is(err, storage.ErrDisabled), errors.Is(err, storage.ErrNotFound):
-		return Grant{}, s.refuseLate(ctx, began, err) // disabled, removed or changed a moment ago
+		return Grant{}, s.refuseLate(ctx, began, errCredentials.because(err)) // disabled, removed or changed a moment ago
 	case err != nil:
 		return Grant{}, err
 	}
@@ -47,7 +47,7 @@ func (s *Server) passwordGrant(ctx context.Context, client storage.Client, req t
 // openSession opens a session, if the user still is who was verified. A client
 // without the refresh_token grant gets no refresh token (RFC 6749 §1.5), so
 // there is none to keep: then it only looks.
-func (s *Server) openSession(ctx context.Context, g *Grant) error {
+func (s *Server) openSession(ctx context.Context, g *Grant, device string) error {
 	token := storage.NewRefreshToken()
 	opening := storage.NewSession{
 		Token: token, User: g.User.ID, PasswordHash: g.User.PasswordHash, Client: g.Client.Number,
@@ -55,6 +55,7 @@ func (s *Server) openSession(ctx context.Context, g *Grant) error {
 		AbsoluteLifetime: either(g.Client.AbsoluteLifetime, s.cfg.AbsoluteLifetime),
 		IdleLifetime:     s.idleLifetime(g.Client),
 		Address:          eventOf(ctx).addr.String(),
+		Device:           device,
 		Now:              g.AuthTime,
 	}
 	if !slices.Contains(g.Client.Grants, storage.GrantRefreshToken) {

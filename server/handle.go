@@ -10,9 +10,12 @@ import (
 	"strconv"
 )
 
+// A handlerFunc answers a request, or returns why it does not.
+type handlerFunc func(http.ResponseWriter, *http.Request) error
+
 // handle turns a function that may fail into a handler: security headers, one
 // event, and the one place that writes a refusal.
-func (s *Server) handle(endpoint string, h func(http.ResponseWriter, *http.Request) error) http.Handler {
+func (s *Server) handle(endpoint string, h handlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ev := newEvent(endpoint, clientAddr(r, s.cfg.TrustedProxies), s.now())
 		ctx := context.WithValue(r.Context(), eventKey{}, ev)
@@ -40,7 +43,7 @@ func (s *Server) secure(h http.Header, requestID string) {
 
 // recovered runs h; a panic becomes an error, so it is logged with the event
 // and answered like any other failure.
-func recovered(h func(http.ResponseWriter, *http.Request) error, w http.ResponseWriter, r *http.Request) (err error) {
+func recovered(h handlerFunc, w http.ResponseWriter, r *http.Request) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = errInternal.because(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
@@ -50,14 +53,17 @@ func recovered(h func(http.ResponseWriter, *http.Request) error, w http.Response
 }
 
 // notAllowed answers any method that a path does not have (RFC 9110 §15.5.6).
-func notAllowed(allow string) func(http.ResponseWriter, *http.Request) error {
-	return func(w http.ResponseWriter, _ *http.Request) error {
+func notAllowed(allow string) handlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Allow", allow)
-		return errMethod.because(nil)
+		return errMethod.because(fmt.Errorf("%.16q, allowed are %s", r.Method, allow))
 	}
 }
 
-func notFound(http.ResponseWriter, *http.Request) error { return errNotFound.because(nil) }
+// notFound does not repeat the path: people paste tokens into URLs.
+func notFound(_ http.ResponseWriter, r *http.Request) error {
+	return errNotFound.because(fmt.Errorf("%.16q to a path of %d bytes that is no endpoint", r.Method, len(r.URL.Path)))
+}
 
 // writeJSON writes v, which always marshals, as the whole answer.
 func writeJSON(w http.ResponseWriter, status int, v any) {

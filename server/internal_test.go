@@ -176,20 +176,6 @@ func TestSecurityHeaders(t *testing.T) {
 	}
 }
 
-// TestErrorsHaveNoOddCharacters: RFC 6749 §5.2 and App. A.7, A.8.
-func TestErrorsHaveNoOddCharacters(t *testing.T) {
-	for _, e := range []Error{
-		errTooLarge, errSlow, errCutOff, errContentType, errMalformed, errQuery, errRepeated, errMissing, errTwoMethods, errClientID, errClient,
-		errGrantType, errUnauthorized, errOrigin, errScope, errTarget, errCredentials, errRefreshToken, errThrottled, errBusy,
-		errUnavailable, errInternal, errMethod, errNotFound,
-	} {
-		odd := func(c rune) bool { return c < 0x20 || c == '"' || c == '\\' || c > 0x7e }
-		if strings.ContainsFunc(e.Code+e.Description, odd) || e.Status < 400 || e.Description == "" {
-			t.Errorf("%+v", e)
-		}
-	}
-}
-
 // TestOriginsAreReadAgain, but not for every preflight; and while they cannot
 // be read, those last known are allowed.
 func TestOriginsAreReadAgain(t *testing.T) {

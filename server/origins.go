@@ -2,9 +2,11 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,7 +17,7 @@ import (
 // that preflights cost the store nothing.
 const originsFresh = 5 * time.Second
 
-// origins knows from which browser origins the token endpoint may be called.
+// origins knows from which browser origins the endpoints may be called.
 // A preflight does not name its client, so it is answered for the union of all
 // registered origins; the request itself must come from its own client's.
 type origins struct {
@@ -61,6 +63,16 @@ func (o *origins) allows(client storage.Client, r *http.Request) bool {
 	return origin == "" || origin == o.own || slices.Contains(client.Origins, origin)
 }
 
+// checkOrigin refuses a request from another client's origin, whose page may
+// not read that either.
+func (s *Server) checkOrigin(w http.ResponseWriter, r *http.Request, client storage.Client) error {
+	if s.origins.allows(client, r) {
+		return nil
+	}
+	disallowOrigin(w)
+	return errOrigin.because(errors.New("origin of another client"))
+}
+
 // allowOrigin lets the browser read the answer, refusals included, when the
 // origin is registered. Credentials in the browser's sense are never allowed.
 func (s *Server) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
@@ -70,21 +82,23 @@ func (s *Server) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	w.Header().Set("Access-Control-Allow-Origin", origin)
-	w.Header().Set("Access-Control-Expose-Headers", "Retry-After, Request-Id")
+	w.Header().Set("Access-Control-Expose-Headers", "Retry-After, Request-Id, WWW-Authenticate")
 	return true
 }
 
 func disallowOrigin(w http.ResponseWriter) { w.Header().Del("Access-Control-Allow-Origin") }
 
 // preflight answers OPTIONS (WHATWG Fetch). Browser clients are public: they
-// send no Authorization header.
-func (s *Server) preflight(w http.ResponseWriter, r *http.Request) error {
-	w.Header().Set("Allow", "POST, OPTIONS")
-	if s.allowOrigin(w, r) {
-		w.Header().Set("Access-Control-Allow-Methods", "POST")
-		w.Header().Set("Access-Control-Allow-Headers", "Content-Type")
-		w.Header().Set("Access-Control-Max-Age", "600")
+// send no Authorization header to authenticate themselves, only access tokens.
+func (s *Server) preflight(e endpoint) handlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		w.Header().Set("Allow", e.allow())
+		if s.allowOrigin(w, r) {
+			w.Header().Set("Access-Control-Allow-Methods", strings.Join(e.methods, ", "))
+			w.Header().Set("Access-Control-Allow-Headers", e.headers)
+			w.Header().Set("Access-Control-Max-Age", "600")
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return nil
 	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -33,20 +34,29 @@ func readForm(w http.ResponseWriter, r *http.Request) (form, error) {
 	if err := checkQuery(r.URL.RawQuery); err != nil {
 		return form{}, err
 	}
-	if err := checkContentType(r.Header.Values("Content-Type")); err != nil {
+	if err := isOfType(r, "application/x-www-form-urlencoded"); err != nil {
+		return form{}, errContentType.because(err)
+	}
+	body, err := readBody(w, r)
+	if err != nil {
 		return form{}, err
 	}
+	return parseForm(string(body))
+}
+
+// readBody reads a whole body of at most maxBody.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return form{}, errTooLarge.because(err)
+		return nil, errTooLarge.because(err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return form{}, errSlow.because(err)
+		return nil, errSlow.because(err)
 	case err != nil:
-		return form{}, errCutOff.because(err)
+		return nil, errCutOff.because(err)
 	}
-	return parseForm(string(body))
+	return body, nil
 }
 
 func parseForm(body string) (form, error) {
@@ -59,13 +69,21 @@ func parseForm(body string) (form, error) {
 	}
 	for name, vs := range values {
 		if name == "" || len(vs) > 1 && name != "resource" { // RFC 8707 §2: resource is the one that repeats
-			return form{}, errRepeated.because(nil)
+			return form{}, errRepeated.because(repeated(name, len(vs)))
 		}
 		if slices.ContainsFunc(append(vs, name), notText) {
 			return form{}, errMalformed.because(errors.New("invalid UTF-8 or control characters"))
 		}
 	}
 	return form{values}, nil
+}
+
+// repeated names a parameter if it is one of ours: others may be anything.
+func repeated(name string, times int) error {
+	if !slices.Contains(oauthParams, name) {
+		name = "an unknown parameter"
+	}
+	return fmt.Errorf("%s is repeated or has no name: %d values", name, times)
 }
 
 // notText reports what RFC 6749 App. A has in no parameter: NUL and the other
@@ -98,14 +116,16 @@ func checkQuery(raw string) error {
 	return nil
 }
 
-func checkContentType(headers []string) error {
+// isOfType reports why the body is not of a media type, in UTF-8.
+func isOfType(r *http.Request, want string) error {
+	headers := r.Header.Values("Content-Type")
 	if len(headers) != 1 {
-		return errContentType.because(errors.New("no Content-Type, or several"))
+		return errors.New("no Content-Type, or several")
 	}
 	mediaType, params, err := mime.ParseMediaType(headers[0])
 	charset := params["charset"]
-	if err != nil || mediaType != "application/x-www-form-urlencoded" || charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return errContentType.because(errors.New("another Content-Type"))
+	if err != nil || mediaType != want || charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return errors.New("another Content-Type")
 	}
 	return nil
 }

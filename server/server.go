@@ -3,6 +3,10 @@
 //
 //	path                                       method  spec
 //	{issuer}/oauth2/token                      POST    RFC 6749 §3.2; grants password (§4.3), refresh_token (§6)
+//	{issuer}/oauth2/revoke                     POST    RFC 7009; ends the session of a refresh token
+//	{issuer}/account/password                  POST    a user's new password; RFC 6750 with aud = issuer, as those below
+//	{issuer}/account/sessions                  GET     a user's own sessions; scope sessions
+//	{issuer}/account/sessions/{id}             DELETE  ends one of them; scope sessions
 //	/.well-known/oauth-authorization-server…   GET     RFC 8414 §3, issuer path inserted (§3.1)
 //	{issuer}/.well-known/openid-configuration  GET     the same document where OIDC libraries look
 //	{issuer}/.well-known/jwks.json             GET     RFC 7517 §5
@@ -13,8 +17,9 @@
 // the form once (params.go) and learns who is calling (clientauth); the
 // function of the grant_type returns a Grant, which says what was proven and
 // allowed; mint turns it into tokens; token writes the answer. Any step may
-// return an *Error, which only handle writes and logs. What the metadata
-// promises is read from the same tables that serve requests.
+// return an *Error, which only handle writes and logs; each is explained in
+// docs/errors.md. What the metadata promises is read from the same tables that
+// serve requests.
 package server
 
 import (
@@ -25,11 +30,13 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/mux"
 
 	"github.com/hallmark-auth/hallmark/discovery"
+	"github.com/hallmark-auth/hallmark/discovery/verify"
 	"github.com/hallmark-auth/hallmark/server/password"
 	"github.com/hallmark-auth/hallmark/server/throttle"
 )
@@ -75,6 +82,7 @@ type Server struct {
 	origins   *origins
 	failing   chan struct{} // a place for each failed sign-in that waits for its answer
 	published wellKnown
+	tokens    atomic.Pointer[verify.Verifier] // of access tokens that are for this server itself; nil without keys
 }
 
 const (
@@ -113,19 +121,40 @@ func New(cfg Config) (*Server, error) {
 // now is the wall clock at the store's resolution.
 func (s *Server) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
 
+// An endpoint is a path below the issuer and what answers there.
+type endpoint struct {
+	name, path string // name: in the log
+	methods    []string
+	headers    string // that a page of a registered origin may send
+	serve      handlerFunc
+}
+
+func (s *Server) endpoints() []endpoint {
+	return []endpoint{
+		{"token", tokenPath, []string{"POST"}, "Content-Type", s.token},
+		{"revocation", revokePath, []string{"POST"}, "Content-Type", s.revoke},
+		{"password", passwordPath, []string{"POST"}, "Authorization, Content-Type", s.changePassword},
+		{"sessions", sessionsPath, []string{"GET", "HEAD"}, "Authorization", s.listSessions},
+		{"session", sessionsPath + "/{id}", []string{"DELETE"}, "Authorization", s.endSession},
+	}
+}
+
+func (e endpoint) allow() string { return strings.Join(append(e.methods, "OPTIONS"), ", ") }
+
 // Handler serves the public listener.
 func (s *Server) Handler() http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath() // never a redirect that resends credentials
 	r.NotFoundHandler = s.handle("none", notFound)
 
-	token := strings.TrimSuffix(s.paths.KeySet, jwksPath) + tokenPath
-	r.Handle(token, s.handle("token", s.token)).Methods("POST")
-	r.Handle(token, s.handle("token", s.preflight)).Methods("OPTIONS")
-	r.Handle(token, s.handle("token", notAllowed("POST, OPTIONS")))
-
-	r.Handle(s.paths.KeySet, &s.published.keySet)
-	r.Handle(s.paths.OAuth, &s.published.metadata)
-	r.Handle(s.paths.OpenID, &s.published.metadata)
+	base := strings.TrimSuffix(s.paths.KeySet, jwksPath)
+	for _, e := range s.endpoints() {
+		r.Handle(base+e.path, s.handle(e.name, e.serve)).Methods(e.methods...)
+		r.Handle(base+e.path, s.handle(e.name, s.preflight(e))).Methods("OPTIONS")
+		r.Handle(base+e.path, s.handle(e.name, notAllowed(e.allow())))
+	}
+	r.Handle(s.paths.KeySet, s.document(&s.published.keySet))
+	r.Handle(s.paths.OAuth, s.document(&s.published.metadata))
+	r.Handle(s.paths.OpenID, s.document(&s.published.metadata))
 	return r
 }
 

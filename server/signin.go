@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -13,62 +14,79 @@ import (
 
 const retryBusy = 2 * time.Second
 
-// signIn returns the user whose name and password these are.
+// signIn returns the user whose name and password these are; see prove.
+func (s *Server) signIn(ctx context.Context, began time.Time, typed string, pw storage.Secret) (storage.User, error) {
+	name, cause := password.UserName(typed)
+	if cause != nil {
+		name = typed // of no user; throttled and timed like any other
+	}
+	user, err := s.store.UserByName(ctx, name)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return storage.User{}, err
+	}
+	if user.Name != "" { // a name that nobody has may be a password in the wrong field
+		eventOf(ctx).note(slog.String("username", user.Name))
+	}
+	rehash, err := s.prove(ctx, began, proof{name, user, pw, cause, errCredentials})
+	if err != nil {
+		return storage.User{}, err
+	}
+	return s.rehashed(ctx, user, pw, rehash), nil
+}
+
+// A proof is a password that is to be a user's.
+type proof struct {
+	name     string       // whom to throttle
+	user     storage.User // zero: there is none of this name
+	password storage.Secret
+	cause    error // why there can be none
+	refusal  Error // of a password that is not the user's
+}
+
+// prove checks a password, and tells whether its hash should be renewed.
 //
 // A refusal by the throttle or for want of a place comes at once. Every other
 // failure is answered at the same time after it began, whether the user is
 // unknown or disabled, the password wrong, or the stored hash of an odd format
 // (RFC 6749 §4.3.2, §10.10), and holds no place in the pool while it waits.
 // began is by the monotonic clock.
-func (s *Server) signIn(ctx context.Context, began time.Time, typed string, pw storage.Secret) (storage.User, error) {
-	ev := eventOf(ctx)
-	name, cause := password.UserName(typed)
-	if cause != nil {
-		name = typed // of no user; throttled and timed like any other
+func (s *Server) prove(ctx context.Context, began time.Time, p proof) (rehash bool, err error) {
+	addr := eventOf(ctx).addr
+	if err := s.admit(p.name, addr)(); err != nil {
+		return false, err
 	}
-	wait, admitted := s.throttle.Look(name, ev.addr)
-	user, err := s.store.UserByName(ctx, name)
-	if err != nil && !errors.Is(err, storage.ErrNotFound) {
-		return storage.User{}, err
-	}
-	if user.Name != "" { // a name that nobody has may be a password in the wrong field
-		ev.note(slog.String("username", user.Name))
-	}
-	if !admitted {
-		return storage.User{}, errThrottled.retryAfter(wait).because(nil)
-	}
-	result, err := s.passwords.Verify(ctx, user.PasswordHash, pw, s.admit(name, ev.addr))
+	result, err := s.passwords.Verify(ctx, p.user.PasswordHash, p.password, s.admit(p.name, addr))
 	var refusal *Error
 	switch {
 	case errors.Is(err, password.ErrBusy):
-		return storage.User{}, errBusy.retryAfter(retryBusy).because(err)
+		return false, errBusy.retryAfter(retryBusy).because(err)
 	case errors.As(err, &refusal), err != nil && ctx.Err() != nil:
-		return storage.User{}, err
-	case err == nil && result.Match && !user.Disabled:
-		s.throttle.Succeeded(name, ev.addr)
-		return s.rehashed(ctx, user, pw, result.Rehash), nil
+		return false, err
+	case err == nil && result.Match && !p.user.Disabled:
+		s.throttle.Succeeded(p.name, addr)
+		return result.Rehash, nil
 	}
-	s.throttle.Failed(name, ev.addr)
+	s.throttle.Failed(p.name, addr)
 	if err == nil {
-		err = whyNot(user, result.Match)
+		err = whyNot(p.user, result.Match)
 	}
-	return storage.User{}, s.refuseLate(ctx, began, errors.Join(cause, err))
+	return false, s.refuseLate(ctx, began, p.refusal.because(errors.Join(p.cause, err)))
 }
 
 // refuseLate refuses a sign-in at the time of those that began then.
-func (s *Server) refuseLate(ctx context.Context, began time.Time, cause error) error {
+func (s *Server) refuseLate(ctx context.Context, began time.Time, refusal *Error) error {
 	if err := s.waitUntil(ctx, began); err != nil {
 		return err
 	}
-	return errCredentials.because(cause)
+	return refusal
 }
 
-// admit is the throttle's second look, when a place in the pool was found: of
-// many parallel guesses that passed the first, few get to be hashed.
+// admit is a look of the throttle. The second, when a place in the pool was
+// found, lets few of many parallel guesses be hashed that passed the first.
 func (s *Server) admit(name string, addr netip.Addr) func() error {
 	return func() error {
 		if wait, ok := s.throttle.Look(name, addr); !ok {
-			return errThrottled.retryAfter(wait).because(nil)
+			return errThrottled.retryAfter(wait).because(fmt.Errorf("held off by the throttle for %s", wait))
 		}
 		return nil
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -14,12 +15,15 @@ type Store interface {
 	Users
 	Clients
 	Sessions
+	Devices
 }
 
-// Users finds who signs in.
+// Users finds who signs in, and changes what they change themselves.
 type Users interface {
 	UserByName(ctx context.Context, name string) (storage.User, error)
+	UserByID(ctx context.Context, id uuid.UUID) (storage.User, error)
 	Rehash(ctx context.Context, user uuid.UUID, old, new string) error
+	ChangeUser(ctx context.Context, user uuid.UUID, c storage.UserChange) (after storage.User, ended int, err error)
 }
 
 // Clients finds who calls.
@@ -32,6 +36,13 @@ type Clients interface {
 type Sessions interface {
 	CreateSession(ctx context.Context, n storage.NewSession) (storage.Session, error)
 	RotateSession(ctx context.Context, r storage.Refresh) (storage.Refreshed, error)
+}
+
+// Devices looks at sessions and ends them.
+type Devices interface {
+	SessionByID(ctx context.Context, id storage.SessionID) (storage.SessionEntry, error)
+	UserSessions(ctx context.Context, user uuid.UUID, limit int) ([]storage.SessionEntry, error)
+	EndSession(ctx context.Context, id storage.SessionID, why storage.EndReason, now time.Time) (storage.SessionEntry, error)
 }
 
 // Signer signs with the key of an algorithm's line that signs now.

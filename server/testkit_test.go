@@ -48,6 +48,7 @@ type kit struct {
 	pool   *password.Pool
 	server *server.Server
 	log    *logBuffer
+	logger *slog.Logger
 	clock  *clock
 }
 
@@ -76,6 +77,7 @@ func newKit(t *testing.T, path string, options ...option) *kit {
 	k := &kit{T: t, log: &logBuffer{}, clock: &clock{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	logger := slog.New(slog.NewJSONHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	k.logger = logger
 	dir := t.TempDir()
 
 	var err error
@@ -123,6 +125,19 @@ func (k *kit) newRotator(dir string, logger *slog.Logger) *keys.Rotator {
 			}
 		},
 	})
+}
+
+// hold takes the only place of a pool until what it returns is called.
+func (k *kit) hold(pool *password.Pool) (release func()) {
+	k.Helper()
+	taken, free := make(chan bool), make(chan bool)
+	go pool.Verify(context.Background(), "", storage.RandomSecret(), func() error {
+		close(taken)
+		<-free
+		return nil
+	})
+	<-taken
+	return func() { close(free) }
 }
 
 // exec changes the database behind the store's back.
@@ -252,7 +267,7 @@ func (k *kit) do(r *http.Request) answer {
 	raw, err := io.ReadAll(resp.Body)
 	k.must(err)
 	a := answer{status: resp.StatusCode, header: resp.Header, raw: string(raw)}
-	if strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") {
+	if strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") && r.Method != "HEAD" {
 		k.must(json.Unmarshal(raw, &a.body))
 	}
 	return a

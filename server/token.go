@@ -24,6 +24,7 @@ type tokenRequest struct {
 	RefreshToken storage.Secret
 	Scope        []string // nil: not asked for
 	Resources    []string // as sent; checked against the client
+	Device       string   // for people
 }
 
 // A tokenResponse is RFC 6749 §5.1.
@@ -54,13 +55,12 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	client, err := s.authenticate(r.Context(), req)
+	client, err := s.authenticate(r.Context(), req.Client)
 	if err != nil {
 		return err
 	}
-	if !s.origins.allows(client, r) {
-		disallowOrigin(w)
-		return errOrigin.because(errors.New("origin of another client"))
+	if err := s.checkOrigin(w, r, client); err != nil {
+		return err
 	}
 	grant, err := s.grant(r.Context(), client, req)
 	if err != nil {
@@ -85,13 +85,11 @@ func readTokenRequest(w http.ResponseWriter, r *http.Request) (tokenRequest, err
 	}
 	req := tokenRequest{
 		GrantType: f.get("grant_type"),
-		Client: clientauth.Presented{
-			Authorization: r.Header.Values("Authorization"),
-			ClientID:      f.get("client_id"), ClientSecret: f.secret("client_secret"),
-		},
-		Username: f.get("username"), Password: f.secret("password"),
+		Client:    presented(r, f),
+		Username:  f.get("username"), Password: f.secret("password"),
 		RefreshToken: f.secret("refresh_token"),
 		Scope:        scope, Resources: f.all("resource"),
+		Device: deviceLabel(r.UserAgent()),
 	}
 	if req.GrantType == "" {
 		return req, errMissing.because(errors.New("no grant_type"))
@@ -99,9 +97,17 @@ func readTokenRequest(w http.ResponseWriter, r *http.Request) (tokenRequest, err
 	return req, nil
 }
 
+// presented is what a request says about the client that sends it.
+func presented(r *http.Request, f form) clientauth.Presented {
+	return clientauth.Presented{
+		Authorization: r.Header.Values("Authorization"),
+		ClientID:      f.get("client_id"), ClientSecret: f.secret("client_secret"),
+	}
+}
+
 // authenticate returns the client that calls (RFC 6749 §2.3, §3.2.1).
-func (s *Server) authenticate(ctx context.Context, req tokenRequest) (storage.Client, error) {
-	who, err := clientauth.Authenticate(ctx, s.store.ClientByID, req.Client)
+func (s *Server) authenticate(ctx context.Context, p clientauth.Presented) (storage.Client, error) {
+	who, err := clientauth.Authenticate(ctx, s.store.ClientByID, p)
 	switch {
 	case err == nil:
 		eventOf(ctx).note(slog.String("client_id", who.Client().ID))
@@ -113,10 +119,10 @@ func (s *Server) authenticate(ctx context.Context, req tokenRequest) (storage.Cl
 	case !errors.Is(err, clientauth.ErrInvalid):
 		return storage.Client{}, err
 	}
-	eventOf(ctx).note(slog.String("claimed_client_id", fmt.Sprintf("%.128s", req.Client.ClientID)))
+	eventOf(ctx).note(slog.String("claimed_client_id", fmt.Sprintf("%.128s", p.ClientID)))
 	refusal := errClient
-	if req.Client.UsedHeader() { // RFC 6749 §5.2: a challenge where a header failed, and on 401 only
-		refusal.Status, refusal.Challenge = http.StatusUnauthorized, true
+	if p.UsedHeader() { // RFC 6749 §5.2: a challenge where a header failed, and on 401 only
+		refusal.Status, refusal.Challenge = http.StatusUnauthorized, basic
 	}
 	return storage.Client{}, refusal.because(err)
 }
@@ -125,11 +131,11 @@ func (s *Server) authenticate(ctx context.Context, req tokenRequest) (storage.Cl
 func (s *Server) grant(ctx context.Context, client storage.Client, req tokenRequest) (Grant, error) {
 	prove, ok := s.grants[req.GrantType]
 	if !ok {
-		return Grant{}, errGrantType.because(nil)
+		return Grant{}, errGrantType.because(errors.New("unknown grant_type"))
 	}
 	eventOf(ctx).note(slog.String("grant_type", req.GrantType))
 	if !slices.Contains(client.Grants, req.GrantType) {
-		return Grant{}, errUnauthorized.because(nil)
+		return Grant{}, errUnauthorized.because(fmt.Errorf("the client's grants are %q", client.Grants))
 	}
 	return prove(ctx, client, req)
 }

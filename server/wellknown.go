@@ -1,13 +1,19 @@
 package server
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/hallmark-auth/hallmark/discovery"
+	"github.com/hallmark-auth/hallmark/discovery/verify"
 	"github.com/hallmark-auth/hallmark/keys"
 	"github.com/hallmark-auth/hallmark/server/clientauth"
 )
@@ -36,10 +42,48 @@ func (s *Server) Publish(ring keys.Ring) error {
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
+	tokens, err := s.verifier(keySet.Bytes(), ring.Schedule().Skew)
+	if err != nil {
+		return fmt.Errorf("publish: %w", err)
+	}
+	s.tokens.Store(tokens)
 	maxAge := ring.Schedule().MaxAge // what the timetable of the keys reckons with
 	s.published.keySet.Store(keySet.WithMaxAge(maxAge))
 	s.published.metadata.Store(metadata.WithMaxAge(maxAge))
 	return nil
+}
+
+// verifier returns what checks tokens that are for this server itself; nil if
+// there are no keys. Another replica's clock may be off by the skew.
+func (s *Server) verifier(keySet []byte, skew time.Duration) (*verify.Verifier, error) {
+	leeway := verify.WithLeeway(min(skew, 10*time.Minute))
+	v, err := verify.New(context.Background(), s.issuer, s.issuer, verify.WithKeySet(keySet), verify.WithClock(s.clock), leeway)
+	if errors.Is(err, discovery.ErrNoKeys) {
+		return nil, nil
+	}
+	return v, err
+}
+
+// document serves a public document. Its refusals are those of any endpoint,
+// and it comes whole: a part of it is of use to nobody.
+func (s *Server) document(h *discovery.Holder) http.Handler {
+	const allow = "GET, HEAD, OPTIONS"
+	refuse := s.handle("well-known", func(w http.ResponseWriter, r *http.Request) error {
+		if h.Load() == nil {
+			return errUnavailable.retryAfter(retryUnavailable).because(errors.New("nothing is published yet"))
+		}
+		return notAllowed(allow)(w, r)
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h.Load() == nil || !slices.Contains(strings.Split(allow, ", "), r.Method) {
+			refuse.ServeHTTP(w, r)
+			return
+		}
+		r.Header.Del("Range")    // RFC 9110 §14.2: a server may ignore it
+		r.Header.Del("If-Match") // no state is changed; RFC 9110 §13.1.1 is about updates
+		r.Header.Del("If-Unmodified-Since")
+		h.ServeHTTP(w, r)
+	})
 }
 
 // metadata is assembled from what serves requests, so it cannot promise what
@@ -48,13 +92,15 @@ func (s *Server) Publish(ring keys.Ring) error {
 // key, though no ID tokens are issued and "openid" is not offered.
 func (s *Server) metadata(algs []string) discovery.Metadata {
 	return discovery.Metadata{
-		Issuer:                            s.issuer,
-		TokenEndpoint:                     s.issuer + tokenPath,
-		JWKSURI:                           s.issuer + jwksPath,
-		GrantTypesSupported:               slices.Sorted(maps.Keys(s.grants)),
-		TokenEndpointAuthMethodsSupported: clientauth.Methods(),
-		SubjectTypesSupported:             []string{"public"}, // "sub" is the same for all; some libraries want it said
-		IDTokenSigningAlgValuesSupported:  algs,
+		Issuer:                                 s.issuer,
+		TokenEndpoint:                          s.issuer + tokenPath,
+		RevocationEndpoint:                     s.issuer + revokePath,
+		JWKSURI:                                s.issuer + jwksPath,
+		GrantTypesSupported:                    slices.Sorted(maps.Keys(s.grants)),
+		TokenEndpointAuthMethodsSupported:      clientauth.Methods(),
+		RevocationEndpointAuthMethodsSupported: clientauth.Methods(),
+		SubjectTypesSupported:                  []string{"public"}, // "sub" is the same for all; some libraries want it said
+		IDTokenSigningAlgValuesSupported:       algs,
 	}
 }
 

@@ -2,22 +2,28 @@ package storage
 
 import (
 	"crypto/sha256"
+	"slices"
 	"time"
 )
 
 // A UserChange is what one act changes of a user. A nil member leaves what it
 // names as it is.
+//
+// ImportHash is a hash from another system. The one that was imported last
+// changes nothing, whatever the password is now, so that an import can be run
+// again; any other becomes the user's, and is a new password unless the user
+// has that hash already.
 type UserChange struct {
 	Name         *string
 	PasswordHash *string // a new password: the user's sessions end
-	ImportHash   *string // a hash from another system; the one imported last changes nothing, whatever the password is now
-	Disabled     *bool   // disabling ends the user's sessions
+	ImportHash   *string // goes before PasswordHash
+	Disabled     *bool   // true: the user's sessions end
 	Claims       *UserClaims
-	ForeignID    *string
+	ForeignID    *string // empty: none any more
 
 	If   *string   // the change happens only if this is the user's hash
 	Keep SessionID // goes on when the user's others end; zero: none
-	Now  time.Time
+	Now  time.Time // when they end
 }
 
 // Apply returns the user after the change, and why the user's sessions end
@@ -30,7 +36,10 @@ func (c UserChange) Apply(u User) (User, EndReason, error) {
 	if c.ImportHash != nil {
 		imported := ImportDigest(*c.ImportHash)
 		if imported != u.Imported { // no secret: whoever imports knows both
-			u.PasswordHash, u.Imported, why = *c.ImportHash, imported, EndedPassword
+			if *c.ImportHash != u.PasswordHash {
+				why = EndedPassword
+			}
+			u.PasswordHash, u.Imported = *c.ImportHash, imported
 		}
 	}
 	if c.PasswordHash != nil {
@@ -72,21 +81,21 @@ type ClientChange struct {
 // Apply returns the client after the change. ErrConflict for a secret that is
 // one too many, or for a client that has none.
 func (c ClientChange) Apply(to Client) (Client, error) {
-	set(&to.Name, c.Name)
-	set(&to.ClientPolicy, c.Policy)
-	if (c.AddSecret != nil || c.DropOld) && to.AuthMethod == AuthNone {
-		return to, ErrConflict
-	}
-	secrets := append([]Digest(nil), to.Secrets...)
+	secrets := slices.Clone(to.Secrets)
 	if c.AddSecret != nil {
 		secrets = append(secrets, *c.AddSecret)
 	}
 	if c.DropOld && len(secrets) > 0 {
 		secrets = secrets[len(secrets)-1:]
 	}
-	if len(secrets) > MaxSecrets && c.AddSecret != nil {
+	switch {
+	case (c.AddSecret != nil || c.DropOld) && to.AuthMethod == AuthNone:
+		return to, ErrConflict
+	case c.AddSecret != nil && len(secrets) > MaxSecrets:
 		return to, ErrConflict
 	}
+	set(&to.Name, c.Name)
+	set(&to.ClientPolicy, c.Policy)
 	to.Secrets = secrets
 	return to, nil
 }

@@ -139,14 +139,15 @@ type Session struct {
 	IdleLifetime time.Duration // carried from the client's record at login
 	LastUsedAt   time.Time     // the last refresh that was written; never set back
 	LastAddress  string        // from where
-	Device       string        // for people: on what the user signed in, as it said itself; at most MaxDevice bytes
+	Device       string        // for people: on what the user signed in, as it said itself
 	EndedAt      time.Time     // zero while the session lives
 	EndReason    EndReason
 
 	Ratchet
 }
 
-// MaxDevice bounds Session.Device, in bytes.
+// MaxDevice is how many bytes of a device's label the server keeps in
+// Session.Device. A store keeps what it is given.
 const MaxDevice = 40
 
 // A SessionEntry is a session as lists show it. Sessions of a client that was

@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 
@@ -120,12 +123,15 @@ func TestTrustedProxies(t *testing.T) {
 func parse(t *testing.T, env map[string]string, args ...string) Config {
 	t.Helper()
 	var cmds commands
-	p := &process{getenv: func(name string) string { return env[name] }}
-	parser, err := kong.New(&cmds, kong.NoDefaultHelp(), kong.Writers(io.Discard, io.Discard), kong.Resolvers(kong.ResolverFunc(p.fromEnvironment)))
+	p := &process{stdout: io.Discard, stderr: io.Discard, getenv: func(name string) string { return env[name] }}
+	parser, err := p.parser(&cmds)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := parser.Parse(append([]string{"serve"}, args...)); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.settings.refuse(); err != nil {
 		t.Fatal(err)
 	}
 	return cmds.Serve.Config
@@ -155,14 +161,34 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// Every setting of the server has a variable, and no argument of a command has.
-func TestEverySettingHasVariable(t *testing.T) {
-	var cmds commands
-	parser, err := kong.New(&cmds, kong.NoDefaultHelp())
+// settings are those that serve takes.
+func settings(t *testing.T) (found []*kong.Flag) {
+	t.Helper()
+	for _, node := range commandTree(t).Leaves(false) {
+		if node.Name == "serve" {
+			for _, flag := range node.Flags {
+				if flag.Tag.Has("setting") {
+					found = append(found, flag)
+				}
+			}
+		}
+	}
+	return found
+}
+
+func commandTree(t *testing.T) *kong.Application {
+	t.Helper()
+	parser, err := (&process{stdout: io.Discard, stderr: io.Discard}).parser(new(commands))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, node := range parser.Model.Leaves(false) {
+	return parser.Model
+}
+
+// Every flag of serve is a setting, with a variable; every setting says in a
+// sentence what it is for, and what holds without it.
+func TestEverySetting(t *testing.T) {
+	for _, node := range commandTree(t).Leaves(false) {
 		for _, flag := range node.Flags {
 			if node.Name == "serve" && !flag.Tag.Has("setting") {
 				t.Errorf("serve --%s has no variable", flag.Name)
@@ -174,5 +200,57 @@ func TestEverySettingHasVariable(t *testing.T) {
 				t.Errorf("%s --%s takes a password", node.FullPath(), flag.Name)
 			}
 		}
+	}
+	for _, flag := range settings(t) {
+		if !regexp.MustCompile(`^[A-Z].*\.$`).MatchString(flag.Help) {
+			t.Errorf("--%s: %q is no sentence", flag.Name, flag.Help)
+		}
+		if standard := standardValue(flag.Value); standard == "" && !flag.IsBool() || strings.HasSuffix(standard, ".") {
+			t.Errorf("--%s does not say what holds without it, or not well: %q", flag.Name, standard)
+		}
+		if flag.HasDefault && flag.Tag.Has("otherwise") {
+			t.Errorf("--%s has two defaults", flag.Name)
+		}
+		if kind := flag.Tag.Get("setting"); kind != "" && kind != "dsn" {
+			t.Errorf("--%s is a setting of an unknown kind %q", flag.Name, kind)
+		}
+		if flag.PlaceHolder == "" && !flag.IsBool() {
+			t.Errorf("--%s has no placeholder", flag.Name)
+		}
+	}
+}
+
+// serve --help is the manual: it fits the screen, and each setting stands there
+// with its variable and its default.
+func TestServeHelp(t *testing.T) {
+	for _, width := range []int{80, 120} {
+		t.Setenv("COLUMNS", strconv.Itoa(width))
+		help := newDesk(t).ok("", "serve", "--help")
+		for line := range strings.Lines(help) {
+			if n := utf8.RuneCountInString(strings.TrimSpace(line)); n > width {
+				t.Errorf("at %d columns a line has %d: %s", width, n, line)
+			}
+		}
+		words := strings.Join(strings.Fields(help), " ")
+		for _, flag := range settings(t) {
+			want := "[" + variable(flag.Name) + "]"
+			if standard := standardValue(flag.Value); standard != "" {
+				want = "Default: " + standard + ". " + want
+			}
+			if !strings.Contains(words, "--"+flag.Name) || !strings.Contains(words, want) {
+				t.Errorf("at %d columns --%s stands there without %q", width, flag.Name, want)
+			}
+		}
+		at := 0
+		for _, group := range []string{"\nFlags:\n", "\nPublic listener\n", "\nOperators' listener\n", "\nStore and keys\n", "\nLog\n", "\nLifetimes\n", "\nKey schedule", "\nSign-in\n"} {
+			i := strings.Index(help, group)
+			if i < at {
+				t.Errorf("at %d columns %q is not where it should be", width, group)
+			}
+			at = i
+		}
+	}
+	if n := strings.Count(newDesk(t).ok("", "token", "--help"), "Default: "); n == 0 {
+		t.Error("the flags of token that are no settings have lost their defaults")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hallmark-auth/hallmark/server/operator"
@@ -62,13 +63,7 @@ func (d *demo) prepare(ctx context.Context, o *operator.Operator) error {
 		return fmt.Errorf("demo: %w", err)
 	}
 	_, _, err := o.AddClient(ctx, operator.NewClient{
-		ID: d.ClientID, Name: "Demo", AuthMethod: storage.AuthNone,
-		ClientPolicy: storage.ClientPolicy{
-			Grants: []string{storage.GrantPassword, storage.GrantRefreshToken},
-			Scopes: []string{"read", "write"}, DefaultScopes: []string{"read", "write"},
-			Audiences: []string{demoAudience}, Claims: []string{"roles"},
-			RetryWindow: storage.DefaultRetryWindow, Rotate: true,
-		},
+		ID: d.ClientID, Name: "Demo", AuthMethod: storage.AuthNone, ClientPolicy: d.policy(),
 	})
 	if err != nil && !errors.Is(err, storage.ErrConflict) {
 		return fmt.Errorf("demo: %w", err)
@@ -81,6 +76,31 @@ func (d *demo) prepare(ctx context.Context, o *operator.Operator) error {
 		})
 	}
 	if err != nil && !errors.Is(err, storage.ErrConflict) { // another process was faster
+		return fmt.Errorf("demo: %w", err)
+	}
+	return nil
+}
+
+// policy is what the demo's client may do: call the demo API, and look after
+// its user's account.
+func (d *demo) policy() storage.ClientPolicy {
+	return storage.ClientPolicy{
+		Grants: []string{storage.GrantPassword, storage.GrantRefreshToken},
+		Scopes: []string{"read", "write", "sessions"}, DefaultScopes: []string{"read", "write"},
+		Audiences: []string{demoAudience, d.Issuer}, DefaultAudiences: []string{demoAudience}, Claims: []string{"roles"},
+		RetryWindow: storage.DefaultRetryWindow, Rotate: true,
+	}
+}
+
+// follow lets the client of a demo that listens on another port now look after
+// accounts there.
+func (d *demo) follow(ctx context.Context, o *office) error {
+	client, err := o.store.ClientByID(ctx, d.ClientID)
+	if err == nil && !slices.Contains(client.Audiences, d.Issuer) {
+		policy := d.policy()
+		_, err = o.store.ChangeClient(ctx, d.ClientID, storage.ClientChange{Policy: &policy})
+	}
+	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
 	return nil
@@ -112,6 +132,9 @@ func (g *instance) prepareDemo(ctx context.Context) error {
 	}
 	g.demo.Issuer = g.cfg.Issuer
 	if err := g.demo.prepare(ctx, &g.Operator); err != nil {
+		return err
+	}
+	if err := g.demo.follow(ctx, g.office); err != nil {
 		return err
 	}
 	return g.demo.try(ctx, g.office)

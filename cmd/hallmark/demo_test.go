@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"log/slog"
 	"maps"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -122,6 +124,20 @@ func TestDemoAgain(t *testing.T) {
 	if moved.Issuer == creds.Issuer || moved.Password != creds.Password || moved.ClientID != creds.ClientID {
 		t.Errorf("on another port the demo is %s, before %s", moved.Issuer, creds.Issuer)
 	}
+	// There, too, its client may look after the account.
+	d.serve("--demo")
+	moved = readDemo(t, d.data)
+	resp, err := http.PostForm(moved.Issuer+"/oauth2/token", url.Values{
+		"grant_type": {"password"}, "client_id": {moved.ClientID}, "username": {moved.Username}, "password": {moved.Password},
+		"resource": {moved.Issuer}, "scope": {"sessions"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("a token for the account is answered %s", resp.Status)
+	}
 
 	// Interrupted after the file was written and before anything else was.
 	other := newDesk(t)
@@ -226,6 +242,7 @@ func TestDemoOvertaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.Issuer = "http://127.0.0.1:1"
 	faster := o.Operator
 	o.Users = overtaken{o.store, func() {
 		if err := d.prepare(t.Context(), &faster); err != nil {

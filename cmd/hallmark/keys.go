@@ -34,7 +34,6 @@ func (c *keysListCmd) Run(ctx context.Context, p *process) error {
 	})
 }
 
-
 type keysRotateCmd struct {
 	Operation
 

@@ -28,7 +28,8 @@ const (
 // A listener is an open socket and the HTTP server for it.
 type listener struct {
 	*http.Server
-	socket net.Listener
+	socket      net.Listener
+	certificate *certificate // nil: it speaks plain HTTP
 }
 
 // listen takes an address now, so that a start fails before anything is made.
@@ -51,7 +52,11 @@ func listen(flag, address string, log *slog.Logger) (*listener, error) {
 
 // serve returns nil when the server was shut down.
 func (l *listener) serve() error {
-	if err := l.Serve(l.socket); !errors.Is(err, http.ErrServerClosed) {
+	serve := l.Serve
+	if l.certificate != nil {
+		serve = func(socket net.Listener) error { return l.ServeTLS(socket, "", "") } // l.TLSConfig has it
+	}
+	if err := serve(l.socket); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil

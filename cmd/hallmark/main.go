@@ -4,6 +4,7 @@
 //	hallmark user add|list|passwd|disable|enable
 //	hallmark client add|list
 //	hallmark keys list|rotate|revoke|reseal|recover
+//	hallmark config show|check        what the settings come to, and what is wrong with them
 //	hallmark token                    get a token as a client would
 //	hallmark verify TOKEN             verify one offline, check by check
 //	hallmark conformance              examine any issuer
@@ -11,11 +12,13 @@
 //
 // The operator's commands work on the same store while the server runs. Tables
 // are for people; with --json a command prints one JSON document. Settings are
-// flags or environment variables: --ops-listen is HALLMARK_OPS_LISTEN.
+// flags, environment variables or lines of a file: --ops-listen is
+// HALLMARK_OPS_LISTEN, and ops-listen in the file that --config names.
 // Passwords and secrets come from a prompt, from standard input or from a
 // file, never from an argument, which every process of the machine could read.
 //
-// The exit code says how it ended; an error is one line on standard error:
+// The exit code says how it ended; an error is one line on standard error, a
+// configuration with several errors one line for each:
 //
 //	0  done
 //	1  failed otherwise: a port in use, a server that does not answer

@@ -77,7 +77,7 @@ func (p *process) openStore(ctx context.Context, path string, workers int, log *
 	if err != nil {
 		return nil, fail(exitUnusable, "%w", err)
 	}
-	pool := password.New(password.Config{Workers: workers}) // Config.check has looked at it
+	pool := password.New(password.Config{Workers: workers}) // process.refuse has looked at it
 	return &office{
 		Operator: operator.Operator{Users: store, Clients: store, Sessions: store, Tokens: store, Passwords: pool, Log: log, By: "command line", Now: time.Now},
 		store:    store, pool: pool,
@@ -127,14 +127,19 @@ func (o *office) openKeys(ctx context.Context, p *process, place Place, cfg keys
 	return nil
 }
 
+// kekVariable holds key-encryption keys as text, separated by white space. It is
+// the one thing that is no setting: a key is never an argument, and never
+// written where everything else is. HALLMARK_KEK_FILE is --kek-file.
+const kekVariable = "HALLMARK_KEK"
+
 // keyEncryptionKeys reads them from everywhere they are said to be, in the
 // documented order, or else from the default file.
 func (p *process) keyEncryptionKeys(ctx context.Context, place Place, hasRing bool) ([][]byte, error) {
 	var keks [][]byte
-	for _, text := range strings.Fields(p.getenv("HALLMARK_KEK")) {
+	for _, text := range strings.Fields(p.getenv(kekVariable)) {
 		kek, err := keys.ParseKEK(text)
 		if err != nil {
-			return nil, fmt.Errorf("HALLMARK_KEK: %w", err)
+			return nil, fmt.Errorf("%s: %w", kekVariable, err)
 		}
 		keks = append(keks, kek)
 	}

@@ -76,7 +76,7 @@ func TestUserCommandsFail(t *testing.T) {
 		args  string
 		part  string
 	}{
-		{exitConflict, pw, "user add alice", "already exists"},
+		{exitConflict, pw, "user add alice", "already exists: choose another name"},
 		{exitUsage, "short\n", "user add bob", "8 characters"},
 		{exitUsage, "", "user add bob", "standard input is empty"},
 		{exitUsage, "\n", "user add bob", "standard input is empty"},
@@ -90,7 +90,6 @@ func TestUserCommandsFail(t *testing.T) {
 		{exitUsage, "short\n", "user passwd alice", "8 characters"},
 		{exitNotFound, "", "user disable bob", "bob"},
 		{exitNotFound, "", "user enable bob", "bob"},
-		{exitUsage, "", "user remove alice", "remove"},
 		{exitUsage, "", "user list --log-level loud", "--log-level"},
 	} {
 		args := strings.Split(tt.args, " ")

@@ -15,24 +15,43 @@ import (
 
 const serveDemo = "go run ./cmd/hallmark serve --demo\n"
 
-// TestReadme runs the README's command lines exactly as they are printed, in
-// their order, in a copy of the checkout: the demo in the background, the rest
-// in one shell. What listens on a port gets a free one from the environment.
+// documents are the texts whose command lines and quotations are tested: the
+// README first, because the others go on where it ended.
+func documents(t *testing.T) (paths []string) {
+	t.Helper()
+	for _, pattern := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "docs/*/*.md"} {
+		found, err := filepath.Glob(filepath.Join(repo(t), pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, found...)
+	}
+	return paths
+}
+
+// TestReadme runs the command lines of the README and the other documents
+// exactly as they are printed, in their order, in a copy of the checkout: the
+// demo in the background, the rest in one shell. What listens on a port gets a
+// free one from the environment.
 func TestReadme(t *testing.T) {
-	for _, command := range []string{"bash", "curl", "sed", "openssl", "timeout"} {
+	for _, command := range []string{"bash", "curl", "sed", "openssl", "timeout", "node"} {
 		if _, err := exec.LookPath(command); err != nil {
 			lacking(t, command, err)
 		}
 	}
 	dir := checkout(t)
-	readme, err := os.ReadFile(filepath.Join(dir, "README.md"))
-	if err != nil {
-		t.Fatal(err)
+	var blocks [][]string
+	for _, path := range documents(t) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks = append(blocks, regexp.MustCompile("(?ms)^```sh\n(.*?)^```").FindAllStringSubmatch(string(text), -1)...)
 	}
 	var script strings.Builder
 	script.WriteString("set -euo pipefail\n")
 	demos := 0
-	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(readme), -1) {
+	for _, block := range blocks {
 		switch block[1] {
 		case serveDemo:
 			demos++
@@ -115,20 +134,27 @@ func checkout(t *testing.T) string {
 	return dir
 }
 
-// TestReadmeQuotes: code that the README shows is a file that tests run.
+// TestReadmeQuotes: code that a document shows is a file that tests run.
 func TestReadmeQuotes(t *testing.T) {
-	readme, err := os.ReadFile(filepath.Join(repo(t), "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	quotes := regexp.MustCompile("(?s)<!-- file: (\\S+) -->\n+```\\w+\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
-	if marks := strings.Count(string(readme), "<!-- file:"); marks != len(quotes) || marks == 0 {
-		t.Errorf("%d files are named, %d are quoted", marks, len(quotes))
-	}
-	for _, q := range quotes {
-		text, err := os.ReadFile(filepath.Join(repo(t), q[1]))
-		if err != nil || !strings.Contains(string(text), q[2]) {
-			t.Errorf("the README's %s differs from the file: %v", q[1], err)
+	all := 0
+	for _, path := range documents(t) {
+		document, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
 		}
+		quotes := regexp.MustCompile("(?s)<!-- file: (\\S+) -->\n+```\\w+\n(.*?)```").FindAllStringSubmatch(string(document), -1)
+		if marks := strings.Count(string(document), "<!-- file:"); marks != len(quotes) {
+			t.Errorf("%s names %d files and quotes %d", filepath.Base(path), marks, len(quotes))
+		}
+		for _, q := range quotes {
+			text, err := os.ReadFile(filepath.Join(repo(t), q[1]))
+			if err != nil || !strings.Contains(string(text), q[2]) {
+				t.Errorf("what %s shows of %s differs from the file: %v", filepath.Base(path), q[1], err)
+			}
+		}
+		all += len(quotes)
+	}
+	if all == 0 {
+		t.Error("no file is quoted")
 	}
 }

@@ -11,60 +11,28 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// commands is the command line, parsed.
-type commands struct {
-	Help helpFlag `short:"h" help:"Show help, of a command if one is named."`
-
-	Serve serveCmd `cmd:"" help:"Run the server."`
-	User  struct {
-		Add     userAddCmd     `cmd:"" help:"Add a user. The password comes from a prompt or the first line of standard input."`
-		List    userListCmd    `cmd:"" help:"List the users."`
-		Passwd  userPasswdCmd  `cmd:"" help:"Set a user's password and end all their sessions."`
-		Disable userDisableCmd `cmd:"" help:"Keep a user from signing in and end all their sessions."`
-		Enable  userEnableCmd  `cmd:"" help:"Let a disabled user sign in again."`
-	} `cmd:"" help:"Work on users."`
-	Client struct {
-		Add  clientAddCmd  `cmd:"" help:"Register a client. A secret is generated and shown once."`
-		List clientListCmd `cmd:"" help:"List the clients."`
-	} `cmd:"" help:"Work on clients, the registered applications."`
-	Keys struct {
-		List    keysListCmd    `cmd:"" help:"List the signing keys."`
-		Rotate  keysRotateCmd  `cmd:"" help:"Let the waiting key sign as soon as every verifier can know it."`
-		Revoke  keysRevokeCmd  `cmd:"" help:"Take a leaked key out of the key set at once; the waiting key signs."`
-		Reseal  keysResealCmd  `cmd:"" help:"Seal the signing keys with the first key-encryption key, so that an older one can be dropped."`
-		Recover keysRecoverCmd `cmd:"" help:"Go on after the store was set back to an older state, with new keys."`
-	} `cmd:"" help:"Work on the signing keys."`
-	Token       tokenCmd       `cmd:"" help:"Get a token with a user's password, as a client would."`
-	Verify      verifyCmd      `cmd:"" help:"Verify an access token offline and explain each check."`
-	Conformance conformanceCmd `cmd:"" help:"Examine an issuer from outside against the specifications."`
-	Version     versionCmd     `cmd:"" help:"Show the version."`
-}
-
 // A process is what the system gave to this invocation.
 type process struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
+	settings       sources // found by the parser
 }
 
 // run is the whole program as a function. It returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) int {
-	p := &process{stdin: stdin, stdout: stdout, stderr: stderr, getenv: getenv}
-	err := p.run(ctx, args)
+	err := (&process{stdin: stdin, stdout: stdout, stderr: stderr, getenv: getenv}).run(ctx, args)
 	if err != nil && !errors.Is(err, errHelp) && !errors.Is(err, errShown) {
-		fmt.Fprintln(stderr, "hallmark:", oneLine(explain(err)))
+		for _, line := range errorLines(err) {
+			fmt.Fprintln(stderr, "hallmark:", oneLine(line))
+		}
 	}
 	return exitCode(err)
 }
 
 func (p *process) run(ctx context.Context, args []string) error {
 	var cmds commands
-	parser, err := kong.New(&cmds,
-		kong.Name("hallmark"), kong.Description(about), kong.NoDefaultHelp(),
-		kong.Writers(p.stdout, p.stderr), kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
-		kong.Resolvers(kong.ResolverFunc(p.fromEnvironment)), kong.ValueFormatter(help),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(p),
-	)
+	parser, err := p.parser(&cmds, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(p))
 	if err != nil {
 		return fmt.Errorf("command line grammar: %w", err)
 	}
@@ -79,7 +47,24 @@ func (p *process) run(ctx context.Context, args []string) error {
 	case err != nil:
 		return usage("%w; see hallmark --help", err)
 	}
+	switch parsed.Command() {
+	case "serve", "config check": // refuse this together with what is unsafe
+	default:
+		if err := p.settings.refuse(); err != nil {
+			return err
+		}
+	}
 	return parsed.Run()
+}
+
+// parser reads command lines into cmds, and settings from elsewhere.
+func (p *process) parser(cmds *commands, more ...kong.Option) (*kong.Kong, error) {
+	p.settings = sources{getenv: p.getenv, origins: map[string]origin{}}
+	return kong.New(cmds, append(more,
+		kong.Name("hallmark"), kong.Description(about), kong.NoDefaultHelp(), kong.Writers(p.stdout, p.stderr),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.ValueFormatter(help), kong.Resolvers(&p.settings),
+	)...)
 }
 
 // isSuperfluous reports an argument that a command does not take. It may be a
@@ -121,33 +106,27 @@ func (helpFlag) BeforeReset(ctx *kong.Context) error {
 	return errHelp
 }
 
-// variable names the environment variable of a setting.
-func variable(flag string) string {
-	return "HALLMARK_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
-}
-
-// fromEnvironment finds a setting that the command line does not hold.
-func (p *process) fromEnvironment(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-	if !flag.Tag.Has("setting") {
-		return nil, nil
-	}
-	if v := p.getenv(variable(flag.Name)); v != "" {
-		return v, nil
-	}
-	return nil, nil
-}
-
-// help adds to a flag's text its default, which kong shows only where there is
-// no placeholder, and a setting's variable.
+// help adds to a flag's text its default and a setting's variable.
 func help(v *kong.Value) string {
 	text := v.Help
-	if v.Tag != nil && v.HasDefault && v.Default != "" && v.Tag.PlaceHolder != "" {
-		text += " Default: " + v.Default + "."
+	if v.Tag == nil || !v.Tag.Has("setting") {
+		if v.Tag != nil && v.HasDefault && v.Default != "" && v.Tag.PlaceHolder != "" { // else kong shows it
+			text += " Default: " + v.Default + "."
+		}
+		return text
 	}
-	if v.Tag != nil && v.Tag.Has("setting") {
-		text += " [" + variable(v.Name) + "]"
+	if standard := standardValue(v); standard != "" {
+		text += " Default: " + standard + "."
 	}
-	return text
+	return text + " [" + variable(v.Name) + "]"
+}
+
+// standardValue says what holds if a setting is not given; empty if it is required.
+func standardValue(v *kong.Value) string {
+	if v.HasDefault {
+		return v.Default
+	}
+	return v.Tag.Get("otherwise")
 }
 
 // logger writes records as the settings say.

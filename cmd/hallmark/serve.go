@@ -21,6 +21,11 @@ import (
 
 type serveCmd struct{ Config }
 
+// Help is shown above the flags.
+func (*serveCmd) Help() string {
+	return `Each setting is taken from its flag, or else from the environment (the name in brackets), or else from the file --config, or else by default. hallmark config show tells what that comes to, hallmark config check what would be refused. A variable that may hold a password, HALLMARK_STORE, can be given in a file: HALLMARK_STORE_FILE names it.`
+}
+
 func (c *serveCmd) Run(ctx context.Context, p *process) error {
 	g, err := newInstance(ctx, c.Config, p)
 	if err != nil {
@@ -54,9 +59,10 @@ func newInstance(ctx context.Context, cfg Config, p *process) (_ *instance, err 
 			err = errors.Join(err, g.Close())
 		}
 	}()
-	if err := cfg.check(); err != nil {
+	if err := p.refuse(cfg); err != nil {
 		return nil, err
 	}
+	cfg.warn(g.log)
 	if g.public, err = listen("--listen", cfg.Listen, g.log); err != nil {
 		return nil, err
 	}
@@ -68,6 +74,11 @@ func newInstance(ctx context.Context, cfg Config, p *process) (_ *instance, err 
 	}
 	if err := checkIssuer(g.cfg.Issuer); err != nil {
 		return nil, err
+	}
+	for i, l := range []*listener{g.public, g.ops} {
+		if err := g.secure(l, cfg.pairs()[i]); err != nil {
+			return nil, err
+		}
 	}
 	for _, step := range []func(context.Context) error{g.open, g.build, g.startKeys, g.prepareDemo} {
 		if err := step(ctx); err != nil {
@@ -162,8 +173,12 @@ func (g *instance) Run(ctx context.Context) error {
 	group, failed := errgroup.WithContext(work)
 	group.Go(func() error { g.office.keys.Run(failed); return nil })
 	group.Go(func() error { g.store.Maintain(failed); return nil })
-	group.Go(g.public.serve)
-	group.Go(g.ops.serve)
+	for _, l := range []*listener{g.public, g.ops} {
+		group.Go(l.serve)
+		if l.certificate != nil {
+			group.Go(func() error { return l.certificate.watch(failed) })
+		}
+	}
 	group.Go(func() error { return g.announce(ctx) })
 	select {
 	case <-ctx.Done():

@@ -15,7 +15,8 @@ type userAddCmd struct {
 	Operation
 
 	Name        string            `arg:"" help:"User name, as typed at sign-in."`
-	NoPassword  bool              `help:"Set no password: nobody signs in as this user until user passwd."`
+	NoPassword  bool              `xor:"password" help:"Set no password: nobody signs in as this user until user passwd."`
+	Hash        bool              `name:"password-hash" xor:"password" help:"The first line of standard input is the hash of the password, made by another system. It is replaced at the first sign-in."`
 	Disabled    bool              `help:"Add the user disabled."`
 	Role        []string          `sep:"none" placeholder:"ROLE" help:"A role (RFC 9068 §2.2.3.1). Repeatable, like the others."`
 	Group       []string          `sep:"none" placeholder:"GROUP" help:"A group the user belongs to."`
@@ -26,7 +27,7 @@ type userAddCmd struct {
 }
 
 func (c *userAddCmd) Run(ctx context.Context, p *process) error {
-	extra, err := c.extra()
+	extra, err := freeClaims(c.Claim, c.ClaimJSON)
 	if err != nil {
 		return err
 	}
@@ -35,7 +36,14 @@ func (c *userAddCmd) Run(ctx context.Context, p *process) error {
 			Name: c.Name, ForeignID: c.ForeignID, Disabled: c.Disabled,
 			Claims: storage.UserClaims{Roles: c.Role, Groups: c.Group, Entitlements: c.Entitlement, Extra: extra},
 		}
-		if !c.NoPassword {
+		switch {
+		case c.Hash:
+			hash, err := firstLine(p.stdin, "standard input")
+			if err != nil {
+				return err
+			}
+			n.PasswordHash = hash.Reveal()
+		case !c.NoPassword:
 			if n.Password, err = p.readPassword(ctx, "Password for "+c.Name, true); err != nil {
 				return err
 			}
@@ -51,12 +59,13 @@ func (c *userAddCmd) Run(ctx context.Context, p *process) error {
 	})
 }
 
-func (c *userAddCmd) extra() (map[string]any, error) {
+// freeClaims reads what was given as strings and as JSON.
+func freeClaims(strings, values map[string]string) (map[string]any, error) {
 	extra := map[string]any{}
-	for name, text := range c.Claim {
+	for name, text := range strings {
 		extra[name] = text
 	}
-	for name, text := range c.ClaimJSON {
+	for name, text := range values {
 		var value any
 		if err := json.Unmarshal([]byte(text), &value); err != nil {
 			return nil, usage("--claim-json %s: the value is not JSON; put it in single quotes, or use --claim for a string", name)

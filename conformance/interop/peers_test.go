@@ -2,7 +2,6 @@ package interop
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -32,33 +31,47 @@ func need(t *testing.T, peer string, probe ...string) {
 // python is Debian's, where Debian's packages are.
 const python = "/usr/bin/python3"
 
-// TestScripts: a few lines in another language verify a token, and refuse one
-// for another audience and a forged one.
+// TestScripts: a few lines in another language verify tokens from before and
+// after a rotation with the keys they hold, and refuse one for another
+// audience and a forged one.
 func TestScripts(t *testing.T) {
 	d := serve(t)
-	token := d.login(t)
-	subject := call(t, d.client().Client(t.Context(), token), d)
-	forged := token.AccessToken[:len(token.AccessToken)-8] + "AAAAAAAA"
-	for name, tt := range map[string]struct{ probe, command []string }{
-		"Node jose":            {[]string{"node", "--input-type=module", "-e", "await import(process.cwd() + '/node/node_modules/jose/dist/webapi/index.js')"}, []string{"node", "node/verify.mjs"}},
-		"Debian's python3-jwt": {[]string{python, "-c", "import jwt, cryptography"}, []string{python, "python/verify.py"}},
+	for name, tt := range map[string]struct {
+		need             func(*testing.T)
+		command          []string
+		forged, stranger string // how it says why
+	}{
+		"Node jose": {
+			func(t *testing.T) { needNode(t, "jose") }, []string{"node", "node/verify.mjs"},
+			"JWSSignatureVerificationFailed", `unexpected "aud" claim value`,
+		},
+		"Debian's python3-jwt": {
+			func(t *testing.T) { need(t, "Debian's python3-jwt", python, "-c", "import jwt, cryptography") }, []string{python, "python/verify.py"},
+			"InvalidSignatureError", "InvalidAudienceError",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			need(t, name, tt.probe...)
-			run := func(audience, token string) (string, error) {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-				defer cancel()
-				out, err := exec.CommandContext(ctx, tt.command[0], append(tt.command[1:], d.Issuer, audience, token)...).CombinedOutput()
-				return strings.TrimSpace(string(out)), err
+			tt.need(t)
+			verifier := func(audience string) *dialogue { return converse(t, append(tt.command, d.Issuer, audience)...) }
+			before := d.login(t)
+			subject := call(t, d.client().Client(t.Context(), before), d)
+			script := verifier(audience)
+			verify := func(token string) {
+				t.Helper()
+				if got, err := script.say(token); err != nil || got != subject {
+					t.Errorf("got %q, %v; want %q", got, err, subject)
+				}
 			}
-			if got, err := run(audience, token.AccessToken); err != nil || got != subject {
-				t.Errorf("got %q, %v; want %q", got, err, subject)
+			verify(before.AccessToken)
+			d.operate(t, "keys", "rotate", "--now")
+			verify(d.eventually(t, before).AccessToken)
+			verify(before.AccessToken)
+			forged := before.AccessToken[:len(before.AccessToken)-8] + "AAAAAAAA"
+			if got, err := script.say(forged); err == nil || !strings.Contains(err.Error(), tt.forged) {
+				t.Errorf("a forged token was answered %q, %v", got, err)
 			}
-			if got, err := run("https://stranger.example", token.AccessToken); err == nil {
-				t.Errorf("a token for another audience was accepted: %s", got)
-			}
-			if got, err := run(audience, forged); err == nil {
-				t.Errorf("a forged token was accepted: %s", got)
+			if got, err := verifier("https://stranger.example").say(before.AccessToken); err == nil || !strings.Contains(err.Error(), tt.stranger) {
+				t.Errorf("a token for another audience was answered %q, %v", got, err)
 			}
 		})
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -73,7 +72,7 @@ func (h argon2idHash) encode() string {
 func parseArgon2id(encoded string) (hash, error) {
 	h, err := decodeArgon2id(encoded)
 	if err != nil {
-		return hash{}, fmt.Errorf("%w: argon2id: %w", ErrFormat, err)
+		return hash{}, err
 	}
 	native := len(h.salt) == saltBytes && len(h.key) == keyBytes
 	return hash{cost: h.params, native: native, matches: h.matches}, nil
@@ -83,14 +82,13 @@ func parseArgon2id(encoded string) (hash, error) {
 // differently. Its errors quote nothing.
 func decodeArgon2id(encoded string) (argon2idHash, error) {
 	var h argon2idHash
-	parts := strings.Split(strings.TrimPrefix(encoded, argon2idPrefix), "$")
-	if len(parts) != 4 {
-		return h, errors.New("four fields expected after the name")
+	parts, err := split(encoded, argon2idPrefix, 4)
+	if err != nil {
+		return h, err
 	}
 	if parts[0] != argon2Version {
 		return h, errors.New("only version 19 is known")
 	}
-	var err error
 	if h.params, err = parseParams(parts[1]); err != nil {
 		return h, err
 	}
@@ -129,11 +127,16 @@ func parseNumber(s, name string, limit uint64) (uint64, bool) {
 }
 
 func parseBytes(s string, least, most int) ([]byte, error) {
+	return decodeBytes(phc64, s, least, most)
+}
+
+// decodeBytes decodes a salt or a hash of so many bytes.
+func decodeBytes(enc *base64.Encoding, s string, least, most int) ([]byte, error) {
 	// The decoder skips line breaks, in strict mode too.
 	if strings.ContainsAny(s, "\r\n") {
 		return nil, errors.New("line break in salt or hash")
 	}
-	b, err := phc64.DecodeString(s)
+	b, err := enc.DecodeString(s)
 	if err != nil || len(b) < least || len(b) > most {
 		return nil, errors.New("salt or hash is not base64 or has an unusual length")
 	}

@@ -71,11 +71,11 @@ func TestMalformedHashes(t *testing.T) {
 	field := func(params, salt, key string) string {
 		return "$argon2id$v=19$" + params + "$" + salt + "$" + key
 	}
-	if _, err := parse(field("m=64,t=1,p=1", salt, key), DefaultCap()); err != nil {
+	if _, _, err := parse(field("m=64,t=1,p=1", salt, key), DefaultCap()); err != nil {
 		t.Fatalf("the hash that the cases are made from: %v", err)
 	}
 	cases := map[string]string{
-		"other algorithm":         "$argon2i$v=19$m=64,t=1,p=1$" + salt + "$" + key,
+		"other algorithm":         "$argon2d$v=19$m=64,t=1,p=1$" + salt + "$" + key,
 		"name in capitals":        "$Argon2id$v=19$m=64,t=1,p=1$" + salt + "$" + key,
 		"nothing before the name": "argon2id$v=19$m=64,t=1,p=1$" + salt + "$" + key,
 		"clear text":              "swordfish",
@@ -115,7 +115,7 @@ func TestMalformedHashes(t *testing.T) {
 		"huge":                    field("m=64,t=1,p=1", salt, strings.Repeat("AAAA", 1<<20)),
 	}
 	for name, encoded := range cases {
-		_, err := parse(encoded, DefaultCap())
+		_, _, err := parse(encoded, DefaultCap())
 		if !errors.Is(err, ErrFormat) {
 			t.Errorf("%s: %v, want ErrFormat", name, err)
 		}
@@ -128,11 +128,11 @@ func TestMalformedHashes(t *testing.T) {
 // What is too long is not even taken apart.
 func TestHugeHash(t *testing.T) {
 	huge := argon2idPrefix + strings.Repeat("$", 1<<20)
-	if _, err := parse(huge, DefaultCap()); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "longer") {
+	if _, _, err := parse(huge, DefaultCap()); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "longer") {
 		t.Errorf("%v, want ErrFormat for its length", err)
 	}
 	longest := argon2idHash{params: DefaultCap(), salt: make([]byte, maxSalt), key: make([]byte, maxKey)}.encode()
-	if _, err := parse(longest, DefaultCap()); err != nil {
+	if _, _, err := parse(longest, DefaultCap()); err != nil {
 		t.Errorf("the longest that there is: %v", err)
 	}
 }
@@ -147,19 +147,43 @@ func TestCap(t *testing.T) {
 		{"m=8,t=1,p=1", nil},
 		{"m=65,t=2,p=4", ErrCost},
 		{"m=64,t=3,p=4", ErrCost},
+		{"m=64,t=4294967295,p=1", ErrCost}, // over 32 bits of work
 		{"m=64,t=2,p=5", ErrCost},
 		{"m=4294967295,t=4294967295,p=255", ErrCost},
 	} {
 		encoded := fmt.Sprintf("$argon2id$v=19$%s$c2FsdHNhbHQ$cpx6VEQbwTVZvcpxNIxOVUWZ5xnAipUmAe1cg2GMG70", c.params)
-		if _, err := parse(encoded, limit); !errors.Is(err, c.want) {
+		if _, _, err := parse(encoded, limit); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", c.params, err, c.want)
+		}
+	}
+}
+
+// More passes are allowed over less memory, down to 1 MiB.
+func TestCapOnWork(t *testing.T) {
+	limit := DefaultCap()
+	for p, want := range map[Params]bool{
+		{128 << 10, 4, 16}:      true,
+		{128 << 10, 5, 1}:       false,
+		{64 << 10, 8, 1}:        true,
+		{64 << 10, 9, 1}:        false,
+		{64<<10 + 1, 8, 1}:      false,
+		{7 << 10, 5, 1}:         true, // of OWASP's list
+		{1 << 10, 512, 1}:       true,
+		{8, 512, 1}:             true,
+		{8, 513, 1}:             false,
+		{1 << 17, 1<<32 - 1, 1}: false,
+		{1<<32 - 1, 1, 1}:       false,
+		{8 * 17, 1, 17}:         false,
+	} {
+		if got := p.within(limit); got != want {
+			t.Errorf("%s is within %s: %t", p, limit, got)
 		}
 	}
 }
 
 // A hash that is read is written back byte for byte, asks for no more than the
 // cap, and is one that argon2 does not panic on.
-func FuzzParse(f *testing.F) {
+func FuzzArgon2id(f *testing.F) {
 	for _, k := range known {
 		f.Add(k.encoded)
 	}
@@ -167,7 +191,10 @@ func FuzzParse(f *testing.F) {
 	f.Add("$argon2id$v=19$m=4294967295,t=4294967295,p=255$c29tZXNhbHQ$\n")
 	limit := Params{Memory: 128, Time: 2, Threads: 4}
 	f.Fuzz(func(t *testing.T, encoded string) {
-		h, err := parse(encoded, limit)
+		if !strings.HasPrefix(encoded, argon2idPrefix) {
+			encoded = argon2idPrefix + encoded
+		}
+		h, _, err := parse(encoded, limit)
 		if err != nil {
 			if !errors.Is(err, ErrFormat) && !errors.Is(err, ErrCost) {
 				t.Fatalf("an error of no name: %v", err)

@@ -2,7 +2,7 @@
 // pool that bounds what that costs.
 //
 //	typed ──prepare──► UTF-8 in one form ─┐
-//	                                      ├─► place in the pool ─► admit ─► argon2id ─► compare
+//	                                      ├─► place in the pool ─► admit ─► hash ─► compare
 //	stored ──parse, cap──► hash ──────────┘    (ErrBusy)          (throttle)
 //
 // Everything that can be refused by looking is refused on the left, before a
@@ -10,9 +10,11 @@
 // hold, stored hashes that are malformed or ask for too much work. A user who
 // does not exist costs what a user who does exist costs.
 //
-// A further format of stored hashes is one file with its parser and one row in
-// the table of formats. The package keeps no users, throttles nobody, and
-// leaves the time at which a failure is answered to its caller.
+// A hash that another system made is verified as that system did, on the
+// password as it was sent, and reported for re-hashing. A further format of
+// stored hashes is one file with its parser and one row in the table of formats.
+// The package keeps no users, throttles nobody, and leaves the time at which a
+// failure is answered to its caller.
 package password
 
 import (
@@ -46,10 +48,11 @@ type Params struct {
 // 20–40 ms of one core.
 func Default() Params { return Params{Memory: 19 << 10, Time: 2, Threads: 1} }
 
-// DefaultCap returns the most that a stored hash may cost: 128 MiB, 10 passes,
-// 16 threads. That lets in what the common frameworks write by default (up to
-// 100 MiB) and keeps the worst hash that can be imported at about a second.
-func DefaultCap() Params { return Params{Memory: 128 << 10, Time: 10, Threads: 16} }
+// DefaultCap returns the most that a stored hash may cost: 128 MiB, 4 passes,
+// 16 threads; or more passes over less memory, as long as that is no more work.
+// That lets in twice what the common frameworks write by default (up to
+// 256 MiB × passes) and keeps the worst hash of argon2 at half a second or so.
+func DefaultCap() Params { return Params{Memory: 128 << 10, Time: 4, Threads: 16} }
 
 func (p Params) String() string {
 	return fmt.Sprintf("m=%d,t=%d,p=%d", p.Memory, p.Time, p.Threads)
@@ -60,7 +63,12 @@ func (p Params) valid() bool {
 	return p.Time >= 1 && p.Threads >= 1 && p.Memory >= 8*uint32(p.Threads)
 }
 
-// within reports whether the parameters exceed the cap in nothing.
+// within reports whether the parameters exceed the cap in nothing: memory,
+// threads, and passes times memory, which is the work.
 func (p Params) within(limit Params) bool {
-	return p.Memory <= limit.Memory && p.Time <= limit.Time && p.Threads <= limit.Threads
+	return p.Memory <= limit.Memory && p.Threads <= limit.Threads && p.work() <= limit.work()
 }
+
+// work is in KiB that are passed over. A pass over next to nothing counts as one
+// over 1 MiB: starting the threads costs as much.
+func (p Params) work() uint64 { return uint64(max(p.Memory, 1<<10)) * uint64(p.Time) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -33,8 +34,10 @@ type Config struct {
 	// reported for re-hashing. Default: Default().
 	Params Params
 
-	// Cap is the most that a stored hash may cost; one over it is refused
-	// before any work. Default: DefaultCap(), or Params where that is more.
+	// Cap is the most that a stored hash of argon2 may cost, and the most memory
+	// that one of any format may need; one over it, or over the bound of its own
+	// format, is refused before any work. Default: DefaultCap(), or Params where
+	// that is more.
 	Cap Params
 }
 
@@ -110,12 +113,18 @@ func (p *Pool) Hash(ctx context.Context, pw storage.Secret) (string, error) {
 // A Result is what Verify found.
 type Result struct {
 	Match  bool
-	Rehash bool // Match, and the stored hash is not as this pool makes them: Hash again and storage's Rehash
+	Rehash bool // Match, and the stored hash is not as this pool makes them, but can be: Hash again and storage's Rehash
 }
 
-// Verify compares a password with a stored hash. An empty hash stands for a
-// user who does not exist, or has no password: the work of a hash of the pool's
-// own parameters is done and nothing matches.
+// Verify compares a password with a stored hash, as CheckHash knows them. An
+// empty hash stands for a user who does not exist, or has no password: the work
+// of a hash of the pool's own parameters is done and nothing matches. So it is
+// for Django's mark of an unusable password.
+//
+// A hash that another system made of a password that is not allowed here still
+// matches, and is not reported for re-hashing. Nor is one of bcrypt where the
+// password is longer than the 72 bytes that it looks at: what is beyond them was
+// never proven, and a slip of the finger there would become the password.
 //
 // admit, unless nil, is asked when a place was obtained and before hashing;
 // its error is returned as it is, and nothing is hashed.
@@ -125,24 +134,30 @@ type Result struct {
 // hash that cannot be used; ErrBusy; and ctx's if it ends before hashing began.
 // Once begun, hashing is finished.
 func (p *Pool) Verify(ctx context.Context, encoded string, pw storage.Secret, admit func() error) (Result, error) {
-	prepared, err := prepare(pw)
+	t, err := read(pw)
 	if err != nil {
 		return Result{}, err
 	}
-	exists := encoded != ""
+	exists := encoded != "" && !isUnusable(encoded)
 	if !exists {
 		encoded = p.decoy
 	}
-	h, err := parse(encoded, p.config.Cap)
+	h, _, err := parse(encoded, p.config.Cap)
+	current := h.native && h.cost == p.config.Params
+	forms := t.forms(h, current)
+	if t.prepared == nil && (err != nil || len(forms) == 0) {
+		return Result{}, ErrNotAllowed
+	}
 	if err != nil {
 		return Result{}, err
 	}
 	var match bool
-	if err := p.run(ctx, h.cost, admit, func() { match = h.matches(prepared) }); err != nil {
+	if err := p.run(ctx, h.cost, admit, func() { match = slices.ContainsFunc(forms, h.matches) }); err != nil {
 		return Result{}, err
 	}
 	match = match && exists
-	return Result{Match: match, Rehash: match && !(h.native && h.cost == p.config.Params)}, nil
+	whole := h.reach == 0 || len(t.raw) <= h.reach
+	return Result{Match: match, Rehash: match && !current && whole && t.prepared != nil}, nil
 }
 
 // run does work that costs so much, when there is room for it.

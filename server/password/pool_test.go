@@ -76,7 +76,7 @@ func TestDecoyNeverMatches(t *testing.T) {
 func TestDecoyCost(t *testing.T) {
 	p := New(Config{Workers: 1, Params: Params{Memory: 1024, Time: 2, Threads: 1}})
 	real := stored(p.config.Params)
-	if h, err := parse(p.decoy, p.config.Cap); err != nil || h.cost != p.config.Params || !h.native {
+	if h, _, err := parse(p.decoy, p.config.Cap); err != nil || h.cost != p.config.Params || !h.native {
 		t.Errorf("the decoy is %s, %v; want it like the pool's own hashes, %s", h.cost, err, p.config.Params)
 	}
 	took := func(encoded string) time.Duration {

@@ -1,6 +1,8 @@
 package password
 
 import (
+	"bytes"
+	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/secure/precis"
@@ -19,6 +21,38 @@ const (
 	// for it where the password is chosen. Composition rules it forbids outright.
 	minChars = 8
 )
+
+// typed is a password as it was sent, and in the form that this package hashes.
+type typed struct {
+	raw      []byte // what other systems hashed: any UTF-8 but NUL, at which some of them stop
+	prepared []byte // nil if the password is not allowed here
+}
+
+// read returns both forms of a password. The error is ErrTooLong or ErrNotAllowed.
+func read(pw storage.Secret) (typed, error) {
+	prepared, err := prepare(pw)
+	s := pw.Reveal()
+	if err == ErrTooLong || s == "" || !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
+		return typed{}, err
+	}
+	return typed{[]byte(s), prepared}, nil
+}
+
+// forms returns what to try a stored hash with. A hash of argon2id with other
+// parameters than today's can be ours or another system's; the two forms of a
+// password seldom differ.
+func (t typed) forms(h hash, current bool) (forms [][]byte) {
+	if h.foreign {
+		return [][]byte{t.raw}
+	}
+	if t.prepared != nil {
+		forms = append(forms, t.prepared)
+	}
+	if !current && !bytes.Equal(t.raw, t.prepared) {
+		forms = append(forms, t.raw)
+	}
+	return forms
+}
 
 // prepare returns the one form of a password that is hashed: the OpaqueString
 // profile of RFC 8265 §4.2. Composed and decomposed spellings are the same

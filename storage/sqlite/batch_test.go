@@ -260,11 +260,11 @@ func TestFullDiskInsideABatch(t *testing.T) {
 // An operation that breaks a constraint is undone, alone and wholly.
 func TestConstraintBesideGoodOperations(t *testing.T) {
 	for name, statement := range map[string]string{
-		"unique":      `INSERT INTO users SELECT zeroblob(16), name, '', 0, '{}', NULL, 0 FROM users WHERE name = 'ada'`,
+		"unique":      `INSERT INTO users SELECT zeroblob(16), name, '', 0, '{}', NULL, 0, NULL FROM users WHERE name = 'ada'`,
 		"check":       `UPDATE users SET disabled = 7`,
 		"not null":    `UPDATE users SET claims = NULL`,
 		"type":        `UPDATE users SET created_at = 'yesterday'`,
-		"foreign key": `INSERT INTO sessions SELECT zeroblob(16), zeroblob(16), 9, '', '', 0, 0, 0, 0, '', 0, '', 0, zeroblob(32), NULL, NULL, 0`,
+		"foreign key": `INSERT INTO sessions SELECT zeroblob(16), zeroblob(16), 9, '', '', 0, 0, 0, 0, '', '', 0, '', 0, zeroblob(32), NULL, NULL, 0`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := fresh(t)
@@ -309,7 +309,7 @@ func TestRefusalsBesideGoodOperations(t *testing.T) {
 	h.join(func() error { return s.CreateUser(ctx, aUser("before")) })
 	refusals := map[error]func() error{
 		storage.ErrConflict: func() error { return s.CreateUser(ctx, aUser("before")) },
-		storage.ErrNotFound: func() error { _, err := setPassword(ctx, s, aUser("x").ID, "", epoch); return err },
+		storage.ErrNotFound: func() error { _, _, err := s.ChangeUser(ctx, aUser("x").ID, storage.UserChange{}); return err },
 		storage.ErrScope: func() error {
 			r := l.refresh(token)
 			r.Scope = []string{"admin"}

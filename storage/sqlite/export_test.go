@@ -22,6 +22,7 @@ var (
 	WriterDSN = writerDSN
 	Spacing   = spacing
 	Explain   = explain
+	Scripts   = scripts
 )
 
 // Do runs any statements as one operation of a batch.

@@ -73,7 +73,7 @@ func TestProcessesOpenANewFileAtOnce(t *testing.T) {
 	if len(users) != processes {
 		t.Errorf("%d users of %d", len(users), processes)
 	}
-	if v := scalar[int](t, path, "PRAGMA user_version"); v != 1 {
+	if v := scalar[int](t, path, "PRAGMA user_version"); v != len(sqlite.Scripts()) {
 		t.Errorf("schema %d", v)
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/hallmark-auth/hallmark/storage/sqlstore"
 )
 
-// A session costs at most 400 bytes of disk, its indexes included, however
-// often it was refreshed.
+// A session costs at most 400 bytes of disk, its indexes and the device's label
+// included, however often it was refreshed.
 func TestSizeOfASession(t *testing.T) {
 	t.Parallel()
 	const users, most = 500, 400
@@ -51,6 +51,7 @@ func TestSizeOfASession(t *testing.T) {
 	}
 	each(func(q sqlstore.Querier, i int) error {
 		n := l.session()
+		n.Device = "Firefox on Ada's laptop!" // 24 bytes, which is a lot of what people call things
 		n.User, n.PasswordHash = people[i%users].ID, people[i%users].PasswordHash
 		tokens[i] = n.Token
 		_, err := sqlstore.CreateSession(ctx, q, n)

@@ -26,7 +26,8 @@ const (
 
 	updateEnded = `UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $3 AND ended_at = 0`
 	// What is over its lifetime by this clock is ended too: the clock may be wrong.
-	updateUserEnded = `UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE user_id = $3 AND ended_at = 0 AND id <> $4`
+	updateUserEnded = `UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE user_id = $3 AND ended_at = 0 AND id <> $4
+		AND EXISTS (SELECT 1 FROM clients WHERE number = client)`
 )
 
 // SessionByID finds a session whose client was not removed; ErrNotFound.

@@ -100,6 +100,9 @@ func ChangeUser(ctx context.Context, q Querier, id uuid.UUID, c storage.UserChan
 	if err != nil {
 		return before, 0, err
 	}
+	if after, err = r.user(); err != nil { // as it will be read
+		return before, 0, err
+	}
 	err = must(ctx, q, storage.ErrNotFound, updateUser, r.Name, r.PasswordHash, r.Disabled, r.Claims, r.ForeignID, r.Imported, r.ID)
 	if err != nil || why == "" {
 		return after, 0, err

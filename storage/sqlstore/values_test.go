@@ -49,6 +49,7 @@ func anySession(t *rapid.T) storage.Session {
 		AuthTime: moment(t, "auth"), ExpiresAt: moment(t, "expires"), LastUsedAt: moment(t, "used"), EndedAt: moment(t, "ended"),
 		IdleLifetime: time.Duration(rapid.Int64Range(0, 1e13).Draw(t, "idle")) * time.Microsecond,
 		LastAddress:  rapid.String().Draw(t, "address"), EndReason: storage.EndReason(rapid.String().Draw(t, "why")),
+		Device: rapid.String().Draw(t, "device"),
 	}
 	s.Generation = rapid.Uint32().Draw(t, "generation")
 	s.Current = array[storage.Digest](t, "current")
@@ -107,6 +108,26 @@ func TestDamagedRows(t *testing.T) {
 			return err
 		}
 	}
+	token := func(change func(*operatorTokenRow)) func() error {
+		return func() error {
+			row := operatorTokenRow{Digest: make([]byte, 32)}
+			change(&row)
+			_, err := row.token()
+			return err
+		}
+	}
+	entry := func(change func(*entryRow)) func() error {
+		return func() error {
+			row, err := rowOf(storage.Session{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := entryRow{sessionRow: row}
+			change(&e)
+			_, err = e.entry()
+			return err
+		}
+	}
 	cases := map[string]struct {
 		column string
 		read   func() error
@@ -122,6 +143,10 @@ func TestDamagedRows(t *testing.T) {
 		"user id":         {"users.id", user(func(r *userRow) { r.ID = nil })},
 		"claims":          {"users.claims", user(func(r *userRow) { r.Claims = `{"roles": "content"}` })},
 		"no claims":       {"users.claims", user(func(r *userRow) { r.Claims = `content` })},
+		"short import":    {"users.imported", user(func(r *userRow) { r.Imported = make([]byte, 31) })},
+		"empty import":    {"users.imported", user(func(r *userRow) { r.Imported = []byte{} })},
+		"operator digest": {"operator_tokens.digest", token(func(r *operatorTokenRow) { r.Digest = r.Digest[:31] })},
+		"listed session":  {"sessions.current", entry(func(r *entryRow) { r.Current = nil })},
 		"cut secret":      {"clients.secrets", client(func(r *clientRow) { r.Secrets = make([]byte, 33) })},
 		"policy":          {"clients.policy", client(func(r *clientRow) { r.Policy = `["content"]` })},
 	}
@@ -184,7 +209,7 @@ func TestParametersComeInOrder(t *testing.T) {
 			seen += min(1, len(order))
 		}
 	}
-	if seen < 18 {
+	if seen < 29 {
 		t.Errorf("only %d statements were found", seen)
 	}
 }

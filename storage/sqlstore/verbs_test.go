@@ -80,15 +80,25 @@ func TestUsersComeBack(t *testing.T) {
 		}
 		if rapid.Bool().Draw(t, "imported") {
 			u.ForeignID = fmt.Sprint(n, rapid.String().Draw(t, "foreign"))
+			u.Imported = storage.ImportDigest(u.PasswordHash)
 		}
 		if rapid.Bool().Draw(t, "extra") {
 			u.Claims.Extra = map[string]any{"text": rapid.String().Draw(t, "text"), "yes": true, "list": []any{"a", nil}, "half": 0.5}
 		}
 		must(t, sqlstore.CreateUser(ctx, db, u))
-		got, err := sqlstore.UserByName(ctx, db, u.Name)
-		must(t, err)
-		if !reflect.DeepEqual(got, u) {
-			t.Fatalf("got %+v\nwant %+v", got, u)
+		for _, find := range []func() (storage.User, error){
+			func() (storage.User, error) { return sqlstore.UserByName(ctx, db, u.Name) },
+			func() (storage.User, error) { return sqlstore.UserByID(ctx, db, u.ID) },
+			func() (storage.User, error) { return sqlstore.UserByForeignID(ctx, db, u.ForeignID) },
+		} {
+			got, err := find()
+			if u.ForeignID == "" && errors.Is(err, storage.ErrNotFound) {
+				continue // by the id that there is none of
+			}
+			must(t, err)
+			if !reflect.DeepEqual(got, u) {
+				t.Fatalf("got %+v\nwant %+v", got, u)
+			}
 		}
 	})
 }
@@ -196,7 +206,8 @@ func TestCreateSessionRefuses(t *testing.T) {
 	want(t, try(func(n *storage.NewSession) { n.Scope = []string{"a b"} }), sqlstore.ErrRecord)
 	must(t, try(func(n *storage.NewSession) { n.Token = w.login.Token }))
 	want(t, try(func(n *storage.NewSession) { n.Token = w.login.Token }), storage.ErrConflict)
-	_, err := sqlstore.SetDisabled(ctx, w.db, w.user.ID, true, now)
+	disabled := true
+	_, _, err := sqlstore.ChangeUser(ctx, w.db, w.user.ID, storage.UserChange{Disabled: &disabled, Now: now})
 	must(t, err)
 	want(t, try(func(*storage.NewSession) {}), storage.ErrDisabled)
 }
@@ -232,8 +243,10 @@ func TestPasswordsAndSessions(t *testing.T) {
 	if out.User.PasswordHash != "i" {
 		t.Errorf("rehashed to %q", out.User.PasswordHash)
 	}
+	hash := "j"
+	change := storage.UserChange{PasswordHash: &hash, Now: now}
 	for turn, ended := range []int{1, 0} { // what has ended does not end again
-		n, err := sqlstore.SetPassword(ctx, w.db, w.user.ID, "j", now)
+		_, n, err := sqlstore.ChangeUser(ctx, w.db, w.user.ID, change)
 		must(t, err)
 		if n != ended {
 			t.Errorf("password %d: ended %d", turn, n)
@@ -244,9 +257,7 @@ func TestPasswordsAndSessions(t *testing.T) {
 	if out.Session.EndReason != storage.EndedPassword || out.Session.EndedAt != now {
 		t.Errorf("ended for %q at %v", out.Session.EndReason, out.Session.EndedAt)
 	}
-	_, err = sqlstore.SetPassword(ctx, w.db, uuid.New(), "j", now)
-	want(t, err, storage.ErrNotFound)
-	_, err = sqlstore.SetDisabled(ctx, w.db, uuid.New(), true, now)
+	_, _, err = sqlstore.ChangeUser(ctx, w.db, uuid.New(), change)
 	want(t, err, storage.ErrNotFound)
 }
 
@@ -298,10 +309,14 @@ func TestLimits(t *testing.T) {
 	for _, limit := range []int{0, -1} {
 		users, err := sqlstore.Users(ctx, w.db, "", limit)
 		must(t, err)
+		all, err := sqlstore.Sessions(ctx, w.db, storage.SessionID{}, limit)
+		must(t, err)
+		theirs, err := sqlstore.UserSessions(ctx, w.db, w.user.ID, limit)
+		must(t, err)
 		_, ids, err := sqlstore.ScanSessions(ctx, w.db, storage.SessionID{}, limit, now.AddDate(9, 0, 0))
 		must(t, err)
-		if len(users)+len(ids) > 0 {
-			t.Errorf("limit %d: %d users, %d sessions", limit, len(users), len(ids))
+		if len(users)+len(ids)+len(all)+len(theirs) > 0 {
+			t.Errorf("limit %d: %d users, %d sessions", limit, len(users), len(ids)+len(all)+len(theirs))
 		}
 	}
 }

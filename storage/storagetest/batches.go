@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/hallmark-auth/hallmark/storage"
 )
@@ -16,6 +17,7 @@ func batchCases() map[string]func(*store) {
 		"a taken token beside good operations":    batchTaken,
 		"reuse beside good operations":            batchReused,
 		"refusals beside good operations":         batchRefused,
+		"refused changes beside good ones":        batchChanges,
 		"verbs of every kind beside one another":  batchMixed,
 		"readers see what was answered to others": batchVisible,
 	}
@@ -153,13 +155,13 @@ func batchRefused(s *store) {
 
 func batchMixed(s *store) {
 	verbs := everyVerb(s)
-	delete(verbs, "SetDisabled") // others are refused after it
+	delete(verbs, "ChangeUser to disabled") // others are refused after it
 	delete(verbs, "CreateSession")
 	delete(verbs, "SweepSessions")
 	var calls []func(context.Context, Backend) error
 	for name, call := range verbs {
 		calls = append(calls, call)
-		if name == "Check" || name == "Users" || name == "RotateSession" || name == "SetPassword" {
+		if slices.Contains([]string{"Check", "Users", "RotateSession", "ChangeUser", "ChangeClient", "EndSession", "EndSessions"}, name) {
 			calls = append(calls, call, call) // what may be repeated
 		}
 	}
@@ -172,6 +174,56 @@ func batchMixed(s *store) {
 		s.must(err)
 	}
 	s.ring("next", 2)
+	for _, name := range []string{"old", "eve"} {
+		_, err := s.UserByName(s.Context(), name)
+		s.wants(storage.ErrNotFound, err)
+		_, err = s.ClientByID(s.Context(), name)
+		s.wants(storage.ErrNotFound, err)
+	}
+	tokens, err := s.OperatorTokens(s.Context())
+	s.must(err)
+	if len(tokens) != 2 || tokens[0].Name != "deploy" || tokens[1].Name != "new" {
+		s.Errorf("operator tokens %+v", tokens)
+	}
+}
+
+// batchChanges: changes that are refused harm none of those beside them, and
+// no half of one is kept.
+func batchChanges(s *store) {
+	taken, web := s.addUser("taken"), s.addClient("web")
+	s.addClient("full", func(c *storage.Client) { c.AuthMethod, c.Secrets = storage.AuthBasic, []storage.Digest{{1}, {2}} })
+	users, devices := make([]storage.User, 40), make([]device, 40)
+	for i := range users {
+		users[i] = s.addUser(fmt.Sprint("user ", i))
+		devices[i] = s.login(users[i], web)
+	}
+	errs := parallelOnly(len(users), func(i int) error {
+		c := storage.UserChange{PasswordHash: new("next"), Now: s.now, Name: new(fmt.Sprint("renamed ", i))}
+		switch i % 4 {
+		case 1:
+			c.Name = &taken.Name
+		case 2:
+			c.If = new("another hash")
+		case 3:
+			_, err := s.ChangeClient(s.Context(), "full", storage.ClientChange{AddSecret: &storage.Digest{3}, Name: new("x")})
+			return err
+		}
+		_, _, err := s.ChangeUser(s.Context(), users[i].ID, c)
+		return err
+	})
+	s.reopen()
+	for i, u := range users {
+		if i%4 != 0 {
+			s.wants(storage.ErrConflict, errs[i])
+			s.live(devices[i].token)
+		} else {
+			s.must(errs[i])
+			u.Name, u.PasswordHash = fmt.Sprint("renamed ", i), "next"
+			s.ended(devices[i].token, storage.EndedPassword)
+		}
+		s.isUser(u)
+	}
+	s.isUser(taken)
 }
 
 // Whoever was answered finds the effect at once, by whatever connection.

@@ -74,6 +74,16 @@ func tidy(v any) any {
 			*t = t.UTC()
 		}
 		return v
+	case storage.SessionEntry:
+		v.Session = tidy(v.Session).(storage.Session)
+		return v
+	case []storage.SessionEntry:
+		return each(v)
+	case storage.OperatorToken:
+		v.Scopes, v.CreatedAt, v.ExpiresAt = list(v.Scopes), v.CreatedAt.UTC(), v.ExpiresAt.UTC()
+		return v
+	case []storage.OperatorToken:
+		return each(v)
 	case storage.Refreshed:
 		return struct {
 			Outcome                       storage.Outcome

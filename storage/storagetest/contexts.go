@@ -34,7 +34,9 @@ func contextEnded(s *store) {
 		}
 	}
 	s.equal(s.content(), before)
-	for _, name := range []string{"CreateUser", "CreateClient", "ReplaceRing", "Rehash", "RotateSession"} {
+	for _, name := range []string{
+		"CreateUser", "CreateClient", "ReplaceRing", "Rehash", "RotateSession", "RemoveUser", "RemoveClient", "CreateOperatorToken", "RemoveOperatorToken",
+	} {
 		s.must(verbs[name](s.Context(), s.Backend)) // it was not done before
 	}
 }
@@ -106,7 +108,7 @@ func (s *store) leave(round int, u storage.User, c storage.Client) {
 func contextFar(s *store) {
 	ctx, cancel := context.WithTimeout(s.Context(), time.Hour)
 	for name, call := range everyVerb(s) {
-		if name != "SetDisabled" && name != "SweepSessions" && name != "CreateSession" && name != "RotateSession" {
+		if name != "ChangeUser to disabled" && name != "SweepSessions" && name != "CreateSession" && name != "RotateSession" {
 			if err := call(ctx, s.Backend); err != nil {
 				s.Errorf("%s: %v", name, err)
 			}

@@ -51,6 +51,11 @@ func histories(t *testing.T, open func(*testing.T) Fixture) {
 			"disable":      h.setDisabled,
 			"user":         h.createUser,
 			"client":       h.createClient,
+			"login more":   h.login,
+			"change":       h.change,
+			"remove":       h.remove,
+			"end":          h.end,
+			"look":         h.look,
 			"lists":        h.lists,
 			"ring":         h.ring,
 			"service time": h.passService,
@@ -91,11 +96,15 @@ func newHistory(t *testing.T, rt *rapid.T, open func(*testing.T) Fixture) *histo
 	for id, change := range []func(*storage.Client){
 		func(*storage.Client) {},
 		func(c *storage.Client) { c.RetryWindow = 0 },
-		func(c *storage.Client) { c.Rotate = false },
+		func(c *storage.Client) {
+			c.Rotate, c.AuthMethod, c.Secrets = false, storage.AuthBasic, []storage.Digest{{1}, {2}}
+		},
 		func(c *storage.Client) { c.Scopes, c.Audiences = []string{"read"}, []string{"https://a.example"} },
 	} {
 		h.addClient(rt, fmt.Sprint("client-", id), change)
 	}
+	h.login(rt)
+	h.login(rt)
 	return h
 }
 
@@ -130,6 +139,15 @@ func (x *side) plain(v any) any {
 	case storage.Session:
 		v.Client, v.RotatedAt = x.index(v.Client), steps(v.RotatedAt)
 		return tidy(v)
+	case storage.SessionEntry:
+		v.Session = x.plain(v.Session).(storage.Session)
+		return v
+	case []storage.SessionEntry:
+		out := make([]any, 0, len(v))
+		for _, e := range v {
+			out = append(out, x.plain(e))
+		}
+		return out
 	case storage.Refreshed:
 		v.Client.Number = x.index(v.Client.Number)
 		for _, s := range []*storage.Session{&v.Session, &v.Before} {

@@ -16,11 +16,10 @@ func (h *history) someUser(rt *rapid.T) storage.User {
 		return storage.User{ID: uuid.New(), Name: "nobody"}
 	}
 	u := rapid.SampledFrom(h.users).Draw(rt, "user")
-	now, err := h.model.UserByName(h.ctx, u.Name)
-	if err != nil {
-		rt.Fatal(err)
+	if now, err := h.model.UserByID(h.ctx, u.ID); err == nil {
+		return now
 	}
-	return now
+	return u // removed
 }
 
 func (h *history) addUser(rt *rapid.T, name, foreign string) {
@@ -60,7 +59,7 @@ func (h *history) createUser(rt *rapid.T) {
 }
 
 func (h *history) createClient(rt *rapid.T) {
-	id := rapid.SampledFrom([]string{"client-0", "client-3", "client-4", "client-5"}).Draw(rt, "id")
+	id := rapid.SampledFrom([]string{"client-0", "client-1", "client-3", "client-4", "client-5"}).Draw(rt, "id")
 	h.addClient(rt, id, func(c *storage.Client) {
 		if rapid.Bool().Draw(rt, "may not refresh") {
 			c.Grants = []string{storage.GrantPassword}

@@ -80,7 +80,7 @@ func (m *Model) EndSessions(ctx context.Context, user uuid.UUID, keep storage.Se
 
 func (s *state) endSessions(user uuid.UUID, keep storage.SessionID, why storage.EndReason, now time.Time) (ended int) {
 	for id, session := range s.sessions {
-		if session.User == user && session.EndedAt.IsZero() && id != keep {
+		if _, there := s.clients[session.Client]; there && session.User == user && session.EndedAt.IsZero() && id != keep {
 			s.sessions[id] = session.End(now, why)
 			ended++
 		}

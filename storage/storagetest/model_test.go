@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -51,6 +52,16 @@ func TestModelRefusesClaims(t *testing.T) {
 	}
 	if _, err := m.UserByName(t.Context(), "ada"); verdict(err) != storage.ErrNotFound {
 		t.Errorf("%v", err)
+	}
+}
+
+// No verb is left out where the suite calls them all.
+func TestEveryVerbIsCalled(t *testing.T) {
+	verbs := everyVerb(newStore(t, openModel))
+	for m := range reflect.TypeFor[Backend]().Methods() {
+		if m.Name != "Close" && verbs[m.Name] == nil {
+			t.Errorf("%s is not called", m.Name)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"strings"
@@ -11,12 +12,14 @@ import (
 	"github.com/hallmark-auth/hallmark/storage"
 )
 
-// Each mutant is a Model with one verb that is wrong, beside the case of the
+// A mutant is a Model with one verb that is wrong, beside the case of the
 // suite that finds it.
-var mutants = map[string]struct {
+type mutant struct {
 	wrap func(*Model) Backend
 	find string
-}{
+}
+
+var mutants = map[string]mutant{
 	"names in any case":        {func(m *Model) Backend { return anyCase{m} }, "users/names are compared exactly"},
 	"list without order":       {func(m *Model) Backend { return unordered{m} }, "users/users are listed by name"},
 	"user by chance":           {func(m *Model) Backend { return racyUsers{m} }, "races/one name, twenty users"},
@@ -63,15 +66,20 @@ var mutants = map[string]struct {
 
 // The suite can fail: each mutant, in a process of its own, fails its case.
 func TestSuiteFindsMutants(t *testing.T) {
+	all := maps.Clone(mutants)
+	maps.Copy(all, operatorMutants)
+	if len(all) != len(mutants)+len(operatorMutants) {
+		t.Fatal("two mutants of one name")
+	}
 	if name := os.Getenv("STORAGETEST_MUTANT"); name != "" {
-		Run(t, func(*testing.T) Fixture { return openMutant(mutants[name].wrap) })
+		Run(t, func(*testing.T) Fixture { return openMutant(all[name].wrap) })
 		return
 	}
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, m := range mutants {
+	for name, m := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := "TestSuiteFindsMutants/" + strings.ReplaceAll(m.find, " ", "_")

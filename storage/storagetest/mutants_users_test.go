@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -72,63 +73,58 @@ func (b noClaims) CreateUser(ctx context.Context, u storage.User) error {
 
 type endsNothing struct{ *Model }
 
-func (b endsNothing) SetPassword(_ context.Context, user uuid.UUID, hash string, _ time.Time) (int, error) {
+func (b endsNothing) ChangeUser(_ context.Context, user uuid.UUID, c storage.UserChange) (u storage.User, _ int, err error) {
 	with(b.Model, func(s *state) {
-		u := s.users[user]
-		u.PasswordHash = hash
+		u, _, err = c.Apply(s.users[user])
 		s.users[user] = u
 	})
-	return 4, nil
+	return u, 4, err
 }
 
 type endsLive struct{ *Model }
 
-// SetPassword takes the clock's word for what is expired.
-func (b endsLive) SetPassword(ctx context.Context, user uuid.UUID, hash string, now time.Time) (int, error) {
+// ChangeUser takes the clock's word for what is expired.
+func (b endsLive) ChangeUser(ctx context.Context, user uuid.UUID, c storage.UserChange) (storage.User, int, error) {
 	expired := map[storage.SessionID]storage.Session{}
 	with(b.Model, func(s *state) {
 		for id, session := range s.sessions {
-			if session.ExpiredAt(now) {
+			if session.ExpiredAt(c.Now) {
 				expired[id] = session
 			}
 		}
 	})
-	n, err := b.Model.SetPassword(ctx, user, hash, now)
-	with(b.Model, func(s *state) {
-		for id, session := range expired {
-			s.sessions[id] = session
-		}
-	})
-	return n, err
+	u, n, err := b.Model.ChangeUser(ctx, user, c)
+	with(b.Model, func(s *state) { maps.Copy(s.sessions, expired) })
+	return u, n, err
 }
 
 type endsAll struct{ *Model }
 
-func (b endsAll) SetDisabled(ctx context.Context, user uuid.UUID, disabled bool, now time.Time) (int, error) {
-	n, err := b.Model.SetDisabled(ctx, user, disabled, now)
+func (b endsAll) ChangeUser(ctx context.Context, user uuid.UUID, c storage.UserChange) (storage.User, int, error) {
+	u, n, err := b.Model.ChangeUser(ctx, user, c)
 	with(b.Model, func(s *state) {
 		for id, session := range s.sessions {
-			if disabled && session.EndedAt.IsZero() {
-				s.sessions[id] = session.End(now, storage.EndedDisabled)
+			if c.Disabled != nil && *c.Disabled && session.EndedAt.IsZero() {
+				s.sessions[id] = session.End(c.Now, storage.EndedDisabled)
 			}
 		}
 	})
-	return n, err
+	return u, n, err
 }
 
 type revives struct{ *Model }
 
-func (b revives) SetDisabled(ctx context.Context, user uuid.UUID, disabled bool, now time.Time) (int, error) {
-	n, err := b.Model.SetDisabled(ctx, user, disabled, now)
+func (b revives) ChangeUser(ctx context.Context, user uuid.UUID, c storage.UserChange) (storage.User, int, error) {
+	u, n, err := b.Model.ChangeUser(ctx, user, c)
 	with(b.Model, func(s *state) {
 		for id, session := range s.sessions {
-			if !disabled && session.User == user && session.EndReason == storage.EndedDisabled {
+			if c.Disabled != nil && !*c.Disabled && session.User == user && session.EndReason == storage.EndedDisabled {
 				session.EndedAt, session.EndReason = time.Time{}, ""
 				s.sessions[id] = session
 			}
 		}
 	})
-	return n, err
+	return u, n, err
 }
 
 type rehashesAny struct{ *Model }
@@ -145,7 +141,7 @@ func (b rehashEnds) Rehash(ctx context.Context, user uuid.UUID, old, new string)
 	if err := b.Model.Rehash(ctx, user, old, new); err != nil {
 		return err
 	}
-	_, err := b.SetPassword(ctx, user, new, time.Now())
+	_, err := setPassword(ctx, b, user, new, time.Now())
 	return err
 }
 

@@ -1,7 +1,6 @@
 package storagetest
 
 import (
-	"context"
 	"time"
 
 	"github.com/hallmark-auth/hallmark/storage"
@@ -76,46 +75,6 @@ func serviceChecked(s *store) {
 	}
 }
 
-// everyVerb calls each verb of a backend once with arguments that work.
-func everyVerb(s *store) map[string]func(context.Context, Backend) error {
-	ada, bob, web := s.addUser("ada"), s.addUser("bob"), s.addClient("web")
-	d := s.login(ada, web)
-	s.must(s.ReplaceRing(s.Context(), 0, 1, []byte("ring")))
-	return map[string]func(context.Context, Backend) error{
-		"CreateUser": func(ctx context.Context, b Backend) error { return b.CreateUser(ctx, s.aUser("carol")) },
-		"UserByName": func(ctx context.Context, b Backend) error { _, err := b.UserByName(ctx, "ada"); return err },
-		"Users":      func(ctx context.Context, b Backend) error { _, err := b.Users(ctx, "", 10); return err },
-		"SetPassword": func(ctx context.Context, b Backend) error {
-			_, err := setPassword(ctx, b, bob.ID, "new", s.now)
-			return err
-		},
-		"Rehash": func(ctx context.Context, b Backend) error { return b.Rehash(ctx, ada.ID, ada.PasswordHash, "stronger") },
-		"SetDisabled": func(ctx context.Context, b Backend) error {
-			_, err := setDisabled(ctx, b, ada.ID, true, s.now)
-			return err
-		},
-		"CreateClient": func(ctx context.Context, b Backend) error {
-			_, err := b.CreateClient(ctx, s.aClient("app"))
-			return err
-		},
-		"ClientByID": func(ctx context.Context, b Backend) error { _, err := b.ClientByID(ctx, "web"); return err },
-		"Clients":    func(ctx context.Context, b Backend) error { _, err := b.Clients(ctx); return err },
-		"CreateSession": func(ctx context.Context, b Backend) error {
-			_, err := b.CreateSession(ctx, s.aSession(ada, web))
-			return err
-		},
-		"RotateSession": func(ctx context.Context, b Backend) error { _, err := b.RotateSession(ctx, s.request(d)); return err },
-		"SweepSessions": func(ctx context.Context, b Backend) error {
-			_, _, err := b.SweepSessions(ctx, storage.SessionID{}, 10, s.now.Add(10*absolute))
-			return err
-		},
-		"LoadRing":    func(ctx context.Context, b Backend) error { _, _, err := b.LoadRing(ctx); return err },
-		"ReplaceRing": func(ctx context.Context, b Backend) error { return b.ReplaceRing(ctx, 1, 2, []byte("next")) },
-		"ServiceTime": func(ctx context.Context, b Backend) error { _, err := b.ServiceTime(ctx); return err },
-		"Check":       func(ctx context.Context, b Backend) error { return b.Check(ctx) },
-	}
-}
-
 // content is what the verbs can read of a store made by everyVerb.
 func (s *store) content() any {
 	s.Helper()
@@ -125,7 +84,11 @@ func (s *store) content() any {
 	s.must(err)
 	sealed, v, err := s.LoadRing(s.Context())
 	s.must(err)
-	return []any{tidy(users), tidy(clients), string(sealed), v}
+	sessions, err := s.Sessions(s.Context(), storage.SessionID{}, 100)
+	s.must(err)
+	tokens, err := s.OperatorTokens(s.Context())
+	s.must(err)
+	return []any{tidy(users), tidy(clients), string(sealed), v, tidy(sessions), tidy(tokens)}
 }
 
 func serviceClosed(s *store) {
@@ -145,7 +108,10 @@ func serviceClosed(s *store) {
 func serviceReopened(s *store) {
 	s.reopen() // empty
 	verbs := everyVerb(s)
-	for _, name := range []string{"CreateUser", "CreateClient", "CreateSession", "RotateSession", "Rehash", "ReplaceRing", "SetPassword"} {
+	for _, name := range []string{
+		"CreateUser", "CreateClient", "CreateSession", "RotateSession", "Rehash", "ReplaceRing", "ChangeUser", "RemoveUser", "ChangeClient",
+		"RemoveClient", "EndSession", "EndSessions", "CreateOperatorToken", "RemoveOperatorToken",
+	} {
 		s.must(verbs[name](s.Context(), s.Backend))
 	}
 	before := s.content()

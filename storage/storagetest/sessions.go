@@ -31,6 +31,7 @@ func sessionsKept(s *store) {
 	odd.Scope, odd.Audience, odd.Address = nil, []string{"https://é.example/山?x=%20&y='"}, "fe80::1%eth0"
 	odd.AbsoluteLifetime, odd.IdleLifetime = 0, 0
 	far.Scope = strings.Fields(strings.Repeat("scope:with/many.parts ", 500))
+	full.Device, far.Device = "Ωmega's 'phone' <&>", strings.Repeat("long ", 100) // cut by the server, if at all
 	far.AbsoluteLifetime, far.IdleLifetime, far.Address = 200*365*24*time.Hour, 100*365*24*time.Hour, ""
 	for _, n := range []storage.NewSession{full, odd, far} {
 		got, err := s.CreateSession(s.Context(), n)

@@ -23,7 +23,7 @@ import (
 	"github.com/hallmark-auth/hallmark/storage"
 )
 
-// Users are created, found and listed.
+// Users are created and found.
 type Users interface {
 	// CreateUser reports ErrConflict when the id, the name or the foreign id is taken.
 	CreateUser(ctx context.Context, u storage.User) error
@@ -32,9 +32,6 @@ type Users interface {
 	UserByID(ctx context.Context, id uuid.UUID) (storage.User, error) // ErrNotFound
 	// UserByForeignID compares exactly; ErrNotFound, also for the empty id.
 	UserByForeignID(ctx context.Context, id string) (storage.User, error)
-	// Users returns at most limit users whose names come after one, in the
-	// order of their bytes.
-	Users(ctx context.Context, after string, limit int) ([]storage.User, error)
 }
 
 // Standing is what becomes of a user. Each verb reports ErrNotFound for an
@@ -47,19 +44,17 @@ type Standing interface {
 	ChangeUser(ctx context.Context, user uuid.UUID, c storage.UserChange) (after storage.User, ended int, err error)
 	// Rehash reports ErrConflict when the hash is no longer the old one. It ends nothing.
 	Rehash(ctx context.Context, user uuid.UUID, old, new string) error
-	// RemoveUser removes the user's sessions too, and tells how many.
+	// RemoveUser removes every session of the user too, ended ones as well, and tells how many.
 	RemoveUser(ctx context.Context, user uuid.UUID) (sessions int, err error)
 }
 
-// Clients are created, found and listed.
+// Clients are created, found, changed and removed.
 type Clients interface {
 	// CreateClient returns the client with the number it was given, above 0;
 	// ErrConflict when the id is taken.
 	CreateClient(ctx context.Context, c storage.Client) (storage.Client, error)
 	// ClientByID compares exactly; ErrNotFound.
 	ClientByID(ctx context.Context, id string) (storage.Client, error)
-	// Clients returns all, in the order of the bytes of their ids.
-	Clients(ctx context.Context) ([]storage.Client, error)
 	// ChangeClient does what ClientChange.Apply says; ErrNotFound, ErrConflict.
 	ChangeClient(ctx context.Context, id string, c storage.ClientChange) (storage.Client, error)
 	// RemoveClient reports ErrNotFound. The client's sessions are in no list
@@ -78,18 +73,28 @@ type Sessions interface {
 	// returns what Refresh.Decide says of them, with an error as well.
 	RotateSession(ctx context.Context, r storage.Refresh) (storage.Refreshed, error)
 	// SweepSessions looks at the limit sessions after an id and removes those
-	// that are RemovableAt now. next is where to go on; zero at the end.
+	// that are RemovableAt now, or whose client was removed. next is where to go on; zero at the end.
 	SweepSessions(ctx context.Context, after storage.SessionID, limit int, now time.Time) (next storage.SessionID, removed int, err error)
 }
 
-// SessionList is how people look at sessions and end them. Sessions of a
-// removed client are not there.
-type SessionList interface {
-	SessionByID(ctx context.Context, id storage.SessionID) (storage.SessionEntry, error) // ErrNotFound
+// Lists are for people to look at. Sessions of a removed client are in none.
+type Lists interface {
+	// Users returns at most limit users whose names come after one, in the
+	// order of their bytes.
+	Users(ctx context.Context, after string, limit int) ([]storage.User, error)
+	// Clients returns all, in the order of the bytes of their ids.
+	Clients(ctx context.Context) ([]storage.Client, error)
 	// UserSessions returns at most limit of a user's sessions, by id.
 	UserSessions(ctx context.Context, user uuid.UUID, limit int) ([]storage.SessionEntry, error)
 	// Sessions returns at most limit sessions whose ids come after one, by id.
 	Sessions(ctx context.Context, after storage.SessionID, limit int) ([]storage.SessionEntry, error)
+}
+
+// Ends are how people end sessions. Those of a removed client are not there.
+type Ends interface {
+	// SessionByID returns the session with its user's and its client's names
+	// as they are now; ErrNotFound.
+	SessionByID(ctx context.Context, id storage.SessionID) (storage.SessionEntry, error)
 	// EndSession returns the session as it is then; ErrNotFound. What has ended stays as it ended.
 	EndSession(ctx context.Context, id storage.SessionID, why storage.EndReason, now time.Time) (storage.SessionEntry, error)
 	// EndSessions ends a user's sessions that have not ended, also expired
@@ -134,7 +139,8 @@ type Backend interface {
 	Standing
 	Clients
 	Sessions
-	SessionList
+	Lists
+	Ends
 	OperatorTokens
 	Ring
 	Service
@@ -164,11 +170,17 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		{"standing", standingCases()},
 		{"clients", clientCases()},
 		{"sessions", sessionCases()},
+		{"changes", changeCases()},
+		{"changes of clients", clientChangeCases()},
+		{"removals", removalCases()},
+		{"lists", listCases()},
+		{"operator tokens", operatorCases()},
 		{"refresh", refreshCases()},
 		{"sweep", sweepCases()},
 		{"ring", ringCases()},
 		{"service", serviceCases()},
 		{"races", raceCases()},
+		{"races of operators", operatorRaces()},
 		{"batches", batchCases()},
 		{"contexts", contextCases()},
 	} {

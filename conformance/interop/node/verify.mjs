@@ -1,9 +1,13 @@
+import { createInterface } from 'node:readline'
+
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 
-const [issuer, audience, token] = process.argv.slice(2)
+const [issuer, audience] = process.argv.slice(2)
 const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`))
-const { payload } = await jwtVerify(token, keys, {
-  issuer, audience, typ: 'at+jwt', algorithms: ['ES256', 'RS256'],
-  requiredClaims: ['exp', 'sub', 'client_id', 'jti'],
-})
-console.log(payload.sub)
+for await (const token of createInterface({ input: process.stdin })) {
+  const { payload } = await jwtVerify(token, keys, {
+    issuer, audience, typ: 'at+jwt', algorithms: ['ES256', 'RS256'],
+    requiredClaims: ['exp', 'sub', 'client_id', 'jti'],
+  })
+  console.log(payload.sub)
+}

@@ -23,7 +23,7 @@ CREATE TABLE new_sessions (
     idle_lifetime INTEGER NOT NULL,
     last_used_at  INTEGER NOT NULL,
     last_address  TEXT    NOT NULL,
-    device        TEXT    NOT NULL,
+    device        TEXT    NOT NULL DEFAULT '', -- for a program of version 1 that is still running
     ended_at      INTEGER NOT NULL,
     end_reason    TEXT    NOT NULL,
     generation    INTEGER NOT NULL,

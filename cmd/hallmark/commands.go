@@ -1,0 +1,56 @@
+package main
+
+// commands is the command line, parsed.
+type commands struct {
+	Help helpFlag `short:"h" help:"Show help, of a command if one is named."`
+
+	Serve serveCmd `cmd:"" help:"Run the server."`
+	User  struct {
+		Add     userAddCmd     `cmd:"" help:"Add a user. The password comes from a prompt or the first line of standard input."`
+		List    userListCmd    `cmd:"" help:"List the users."`
+		Passwd  userPasswdCmd  `cmd:"" help:"Set a user's password and end all their sessions."`
+		Disable userDisableCmd `cmd:"" help:"Keep a user from signing in and end all their sessions."`
+		Enable  userEnableCmd  `cmd:"" help:"Let a disabled user sign in again."`
+		Show    userShowCmd    `cmd:"" help:"Show a user."`
+		Claims  userClaimsCmd  `cmd:"" help:"Show or change what is known about a user beside the name."`
+		Rename  userRenameCmd  `cmd:"" help:"Give a user another name."`
+		Remove  userRemoveCmd  `cmd:"" help:"Remove a user and end all their sessions."`
+	} `cmd:"" help:"Work on users."`
+	Client struct {
+		Add    clientAddCmd    `cmd:"" help:"Register a client. A secret is generated and shown once."`
+		List   clientListCmd   `cmd:"" help:"List the clients."`
+		Show   clientShowCmd   `cmd:"" help:"Show a client."`
+		Change clientChangeCmd `cmd:"" help:"Change what a client may ask for."`
+		Secret clientSecretCmd `cmd:"" help:"Give a client another secret, beside the one in use, or end the old one."`
+		Remove clientRemoveCmd `cmd:"" help:"Remove a client; its sessions can be refreshed no more."`
+	} `cmd:"" help:"Work on clients, the registered applications."`
+	Session struct {
+		List   sessionListCmd   `cmd:"" help:"List who is signed in."`
+		Revoke sessionRevokeCmd `cmd:"" help:"End a session, or all of a user's."`
+	} `cmd:"" help:"Work on sessions."`
+	Keys struct {
+		List    keysListCmd    `cmd:"" help:"List the signing keys."`
+		Rotate  keysRotateCmd  `cmd:"" help:"Let the waiting key sign as soon as every verifier can know it."`
+		Revoke  keysRevokeCmd  `cmd:"" help:"Take a leaked key out of the key set at once; the waiting key signs."`
+		Reseal  keysResealCmd  `cmd:"" help:"Seal the signing keys with the first key-encryption key, so that an older one can be dropped."`
+		Recover keysRecoverCmd `cmd:"" help:"Go on after the store was set back to an older state, with new keys."`
+	} `cmd:"" help:"Work on the signing keys."`
+	Operator struct {
+		Token struct {
+			Add    operatorTokenAddCmd    `cmd:"" help:"Make a token for a program. It is shown once."`
+			List   operatorTokenListCmd   `cmd:"" help:"List the tokens, without them."`
+			Remove operatorTokenRemoveCmd `cmd:"" help:"End a token at once."`
+		} `cmd:"" help:"Work on the tokens with which programs act as operators, over HTTP."`
+	} `cmd:"" help:"Work on who may act as an operator."`
+	Migrate migrateCmd `cmd:"" help:"Take the store to the schema of this program."`
+	Config  struct {
+		Show  configShowCmd  `cmd:"" help:"Show the settings as serve would take them, and where each comes from. Secrets are left out."`
+		Check configCheckCmd `cmd:"" help:"Refuse all at once what serve would refuse, without starting it."`
+	} `cmd:"" help:"Look at the configuration."`
+	Token       tokenCmd       `cmd:"" help:"Get a token with a user's password, as a client would."`
+	Verify      verifyCmd      `cmd:"" help:"Verify an access token offline and explain each check."`
+	Conformance conformanceCmd `cmd:"" help:"Examine an issuer from outside against the specifications."`
+	Completion  completionCmd  `cmd:"" help:"Print a script that completes command lines of hallmark, for bash, zsh or fish."`
+	Complete    completeCmd    `cmd:"" hidden:"" help:"What the completion scripts ask."`
+	Version     versionCmd     `cmd:"" help:"Show the version."`
+}

@@ -1,0 +1,8 @@
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+
+package keys
+
+import "io/fs"
+
+// rootOwns is for systems with a root.
+func rootOwns(fs.FileInfo) bool { return false }
