@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/hallmark-auth/hallmark/server/operator"
 	"github.com/hallmark-auth/hallmark/storage"
 )
 
@@ -17,9 +18,10 @@ type Error struct {
 	Code        string // RFC 6749 §5.2, RFC 6750 §3.1 or a registered extension of them
 	Description string // %x20-21 / %x23-5B / %x5D-7E only
 	Status      int
-	RetryAfter  time.Duration // answered on 429 and 503
-	Challenge   string        // the scheme of WWW-Authenticate: basic or bearer; empty: none
-	Scope       string        // that the access token should have; with bearer
+	RetryAfter  time.Duration    // answered on 429 and 503
+	Challenge   string           // the scheme of WWW-Authenticate: basic or bearer; empty: none
+	Scope       string           // that the access token should have; with bearer
+	Problems    operator.Invalid // all that is wrong, for operators only
 	Help        Help
 	cause       error
 }
@@ -92,10 +94,11 @@ func (e *Error) render(w http.ResponseWriter) {
 		w.Header().Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
 	}
 	writeJSON(w, e.Status, struct {
-		Code        string `json:"error"`
-		Description string `json:"error_description"`
-		URI         string `json:"error_uri"`
-	}{e.Code, e.Description, e.URI()})
+		Code        string           `json:"error"`
+		Description string           `json:"error_description"`
+		URI         string           `json:"error_uri"`
+		Problems    operator.Invalid `json:"problems,omitempty"`
+	}{e.Code, e.Description, e.URI(), e.Problems})
 }
 
 // challenge is the value of WWW-Authenticate.

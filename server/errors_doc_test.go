@@ -34,6 +34,9 @@ func documented() []errorSection {
 			errNoToken, errBearer, errToken, errTokenScope, errNotJSON, errJSON, errCurrent, errNewPassword, errSamePassword, errChanged,
 			errNoSession,
 		}},
+		{"At the operators' API", []Error{
+			errOperatorToken, errOperatorScope, errOpsInvalid, errOpsConflict, errOpsUnknown, errOpsKeys,
+		}},
 	}
 }
 

@@ -9,3 +9,14 @@ func ErrorIDs() (ids []string) {
 	}
 	return ids
 }
+
+// A Route is a row of the operators' API.
+type Route struct{ Method, Path, Area string }
+
+// OpsRoutes is the table of the operators' API.
+func OpsRoutes() (routes []Route) {
+	for _, r := range opsRoutes() {
+		routes = append(routes, Route{r.method, r.path, r.area})
+	}
+	return routes
+}

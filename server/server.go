@@ -11,7 +11,8 @@
 //	{issuer}/.well-known/openid-configuration  GET     the same document where OIDC libraries look
 //	{issuer}/.well-known/jwks.json             GET     RFC 7517 §5
 //
-// and on the operators' listener /healthz and /readyz.
+// and on the operators' listener /healthz, /readyz and the operators' API, which
+// openapi.json describes.
 //
 // The life of a request: handle sets headers and starts its event; token reads
 // the form once (params.go) and learns who is calling (clientauth); the
@@ -37,6 +38,7 @@ import (
 
 	"github.com/hallmark-auth/hallmark/discovery"
 	"github.com/hallmark-auth/hallmark/discovery/verify"
+	"github.com/hallmark-auth/hallmark/server/operator"
 	"github.com/hallmark-auth/hallmark/server/password"
 	"github.com/hallmark-auth/hallmark/server/throttle"
 )
@@ -55,6 +57,9 @@ type Config struct {
 	Log       *slog.Logger
 	// Ready says whether the process should get requests, for /readyz.
 	Ready func(context.Context) error
+
+	// Operator is what the operators' API acts with; nil: only the probes are served.
+	Operator *operator.Operator
 
 	// TrustedProxies are believed what they say in X-Forwarded-For. Without
 	// them, everybody behind a proxy is one network to the throttle.
@@ -156,29 +161,4 @@ func (s *Server) Handler() http.Handler {
 	r.Handle(s.paths.OAuth, s.document(&s.published.metadata))
 	r.Handle(s.paths.OpenID, s.document(&s.published.metadata))
 	return r
-}
-
-// OpsHandler serves the operators' listener.
-func (s *Server) OpsHandler() http.Handler {
-	r := mux.NewRouter().SkipClean(true)
-	r.NotFoundHandler = s.handle("none", notFound)
-	for path, h := range map[string]http.HandlerFunc{"/healthz": s.healthy, "/readyz": s.ready} {
-		r.Handle(path, h).Methods("GET", "HEAD")
-		r.Handle(path, s.handle("probe", notAllowed("GET, HEAD")))
-	}
-	return r
-}
-
-// healthy says that the process lives. Probes leave no records.
-func (s *Server) healthy(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
-}
-
-// ready tells the truth and, on this listener only, the reason.
-func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
-	if err := s.cfg.Ready(r.Context()); err != nil {
-		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": err.Error()})
-		return
-	}
-	writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
 }

@@ -22,7 +22,7 @@ const module = "github.com/hallmark-auth/hallmark/"
 var mayImport = map[string][]string{
 	"cmd/hallmark": {"server", "server/operator", "server/password", "server/throttle", "keys", "storage", "storage/sqlite", "discovery", "discovery/verify", "conformance"},
 
-	"server":            {"server/clientauth", "server/password", "server/throttle", "keys", "storage", "discovery", "discovery/verify"},
+	"server":            {"server/clientauth", "server/operator", "server/password", "server/throttle", "keys", "storage", "discovery", "discovery/verify"},
 	"server/clientauth": {"storage"},
 	"server/operator":   {"server/password", "keys", "storage", "discovery"},
 	"server/password":   {"storage"},

@@ -44,8 +44,8 @@ func (o *Operator) As(by string) *Operator {
 
 // A Problem is one thing wrong with what an act was given.
 type Problem struct {
-	Field  string // as in the records' JSON: "default_scopes"
-	Advice string // what is wrong and what to write instead
+	Field  string `json:"field"`  // as in the records' JSON: "default_scopes"
+	Advice string `json:"advice"` // what is wrong and what to write instead
 }
 
 // Invalid is reported for input that was refused before anything was done.

@@ -1,0 +1,169 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"github.com/hallmark-auth/hallmark/server/operator"
+)
+
+// The areas of the operators' API; an operator token's scopes are named so.
+const (
+	areaUsers    = "users"
+	areaClients  = "clients"
+	areaSessions = "sessions"
+	areaKeys     = "keys"
+
+	scopeRead = "read" // looking at any area
+)
+
+// An opsRoute is one act over HTTP. openapi.json describes it.
+type opsRoute struct {
+	method, path string
+	area         string
+	act          func(opsCall) (opsAnswer, error)
+}
+
+// opsRoutes is the table of the operators' API.
+func opsRoutes() []opsRoute {
+	return []opsRoute{
+		{"GET", "/users", areaUsers, listUsers},
+		{"POST", "/users", areaUsers, addUser},
+		{"PUT", "/users/by-foreign-id/{foreign_id}", areaUsers, putUser},
+		{"GET", "/users/{sub}", areaUsers, getUser},
+		{"PATCH", "/users/{sub}", areaUsers, editUser},
+		{"DELETE", "/users/{sub}", areaUsers, removeUser},
+		{"GET", "/users/{sub}/sessions", areaSessions, listUserSessions},
+		{"DELETE", "/users/{sub}/sessions", areaSessions, endUserSessions},
+
+		{"GET", "/clients", areaClients, listClients},
+		{"POST", "/clients", areaClients, addClient},
+		{"GET", "/clients/{client_id}", areaClients, getClient},
+		{"PATCH", "/clients/{client_id}", areaClients, editClient},
+		{"DELETE", "/clients/{client_id}", areaClients, removeClient},
+		{"POST", "/clients/{client_id}/secrets", areaClients, addSecret},
+		{"DELETE", "/clients/{client_id}/secrets", areaClients, dropOldSecrets},
+
+		{"GET", "/sessions", areaSessions, listSessions},
+		{"GET", "/sessions/{sid}", areaSessions, getSession},
+		{"DELETE", "/sessions/{sid}", areaSessions, endSession},
+
+		{"GET", "/keys", areaKeys, listKeys},
+		{"POST", "/keys/rotate", areaKeys, rotateKeys},
+		{"POST", "/keys/{kid}/revoke", areaKeys, revokeKey},
+	}
+}
+
+// OpsHandler serves the operators' listener: the probes, which are open, and
+// what operators do, each act with an operator token.
+func (s *Server) OpsHandler() http.Handler {
+	r := mux.NewRouter().SkipClean(true).UseEncodedPath() // a foreign id may hold a slash
+	r.NotFoundHandler = s.handle("none", notFound)
+	for path, h := range map[string]http.HandlerFunc{"/healthz": s.healthy, "/readyz": s.ready, "/openapi.json": describe} {
+		r.Handle(path, h).Methods("GET", "HEAD")
+		r.Handle(path, s.handle("probe", notAllowed("GET, HEAD")))
+	}
+	if s.cfg.Operator == nil {
+		return r
+	}
+	allowed := map[string][]string{}
+	for _, route := range opsRoutes() {
+		r.Handle(route.path, s.handle("operators", s.operate(route))).Methods(route.method)
+		allowed[route.path] = append(allowed[route.path], route.method)
+	}
+	for path, methods := range allowed { // after all: the first that fits is taken
+		r.Handle(path, s.handle("operators", notAllowed(strings.Join(methods, ", "))))
+	}
+	return r
+}
+
+// healthy says that the process lives. Probes leave no records.
+func (s *Server) healthy(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// ready tells the truth and, on this listener only, the reason.
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	if err := s.cfg.Ready(r.Context()); err != nil {
+		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": err.Error()})
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+}
+
+// An opsCall is a request of an operator who proved to be one.
+type opsCall struct {
+	w    http.ResponseWriter
+	r    *http.Request
+	op   *operator.Operator
+	path map[string]string // the variables of the route, decoded
+}
+
+// An opsAnswer is what an act came to. Without a body the status is 204.
+type opsAnswer struct {
+	status   int
+	location string // of what was made
+	body     any
+}
+
+func ok(body any) (opsAnswer, error) { return opsAnswer{status: http.StatusOK, body: body}, nil }
+
+// operate turns an act into a handler.
+func (s *Server) operate(route opsRoute) handlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		eventOf(r.Context()).note(slog.String("act", route.method+" "+route.path))
+		op, err := s.operator(r, route)
+		if err != nil {
+			return err
+		}
+		call := opsCall{w: w, r: r, op: op, path: map[string]string{}}
+		for name, escaped := range mux.Vars(r) {
+			if call.path[name], err = url.PathUnescape(escaped); err != nil || notText(call.path[name]) {
+				return errNotFound.because(errors.New("the path is not well-formed UTF-8"))
+			}
+		}
+		answer, err := route.act(call)
+		if err != nil {
+			return opsRefusal(err, route.area)
+		}
+		if answer.location != "" {
+			w.Header().Set("Location", answer.location)
+		}
+		if answer.body == nil {
+			w.WriteHeader(http.StatusNoContent)
+			return nil
+		}
+		writeJSON(w, answer.status, answer.body)
+		return nil
+	}
+}
+
+// operator authenticates a request by its operator token.
+func (s *Server) operator(r *http.Request, route opsRoute) (*operator.Operator, error) {
+	raw, err := bearerToken(r.Header.Values("Authorization"))
+	if err != nil {
+		return nil, err
+	}
+	token, err := s.cfg.Operator.Authenticate(r.Context(), raw)
+	switch {
+	case errors.Is(err, operator.ErrToken):
+		return nil, errOperatorToken.because(err)
+	case err != nil:
+		return nil, err
+	}
+	eventOf(r.Context()).note(slog.String("operator", token.Name))
+	reads := route.method == http.MethodGet
+	if !slices.Contains(token.Scopes, route.area) && (!reads || !slices.Contains(token.Scopes, scopeRead)) {
+		refusal := errOperatorScope
+		refusal.Scope = route.area
+		return nil, refusal.because(fmt.Errorf("the token's scopes are %q", token.Scopes))
+	}
+	return s.cfg.Operator.As("token " + token.Name), nil
+}

@@ -1,0 +1,139 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/hallmark-auth/hallmark/keys"
+	"github.com/hallmark-auth/hallmark/server/operator"
+	"github.com/hallmark-auth/hallmark/storage"
+)
+
+type sessionList struct {
+	Sessions []operator.SessionView `json:"sessions"`
+	Next     string                 `json:"next,omitempty"` // "after" of the next page
+}
+
+func viewSessions(entries []storage.SessionEntry) sessionList {
+	list := sessionList{Sessions: []operator.SessionView{}}
+	for _, e := range entries {
+		list.Sessions = append(list.Sessions, operator.ViewSession(e, time.Now()))
+	}
+	return list
+}
+
+func listSessions(c opsCall) (opsAnswer, error) {
+	_, after, limit, err := c.page()
+	if err != nil {
+		return opsAnswer{}, err
+	}
+	var from storage.SessionID
+	if after != "" {
+		if from, err = storage.ParseSessionID(after); err != nil {
+			return opsAnswer{}, wrong(operator.Problem{Field: "after", Advice: err.Error()})
+		}
+	}
+	entries, err := c.op.SessionPage(c.r.Context(), from, limit)
+	if err != nil {
+		return opsAnswer{}, err
+	}
+	list := viewSessions(entries)
+	if len(entries) == limit {
+		list.Next = entries[limit-1].ID.String()
+	}
+	return ok(list)
+}
+
+func listUserSessions(c opsCall) (opsAnswer, error) {
+	u, err := c.user() // an unknown user is an error, not one without sessions
+	if err != nil {
+		return opsAnswer{}, err
+	}
+	entries, err := c.op.UserSessions(c.r.Context(), u.ID)
+	if err != nil {
+		return opsAnswer{}, err
+	}
+	return ok(viewSessions(entries))
+}
+
+func endUserSessions(c opsCall) (opsAnswer, error) {
+	u, err := c.user()
+	if err != nil {
+		return opsAnswer{}, err
+	}
+	n, err := c.op.EndUserSessions(c.r.Context(), u.ID)
+	if err != nil {
+		return opsAnswer{}, err
+	}
+	return ok(endedSessions{n})
+}
+
+func getSession(c opsCall) (opsAnswer, error) { return c.session(c.op.Session) }
+
+func endSession(c opsCall) (opsAnswer, error) { return c.session(c.op.EndSession) }
+
+func (c opsCall) session(act func(context.Context, storage.SessionID) (storage.SessionEntry, error)) (opsAnswer, error) {
+	id, err := c.sid()
+	if err != nil {
+		return opsAnswer{}, err
+	}
+	e, err := act(c.r.Context(), id)
+	if err != nil {
+		return opsAnswer{}, err
+	}
+	return ok(operator.ViewSession(e, time.Now()))
+}
+
+type keyList struct {
+	Keys []operator.KeyView `json:"keys"`
+}
+
+func listKeys(c opsCall) (opsAnswer, error) {
+	states, err := c.op.ListKeys(c.r.Context())
+	if err != nil {
+		return opsAnswer{}, err
+	}
+	list := keyList{[]operator.KeyView{}}
+	for _, k := range states {
+		list.Keys = append(list.Keys, operator.ViewKey(k))
+	}
+	return ok(list)
+}
+
+// A rotateBody says which line of keys is rotated, all if none is named, and
+// whether at once: then verifiers may not know the key yet.
+type rotateBody struct {
+	Algorithm string `json:"alg"`
+	Now       bool   `json:"now"`
+}
+
+type rotationList struct {
+	Rotations []operator.RotationView `json:"rotations"`
+}
+
+func rotateKeys(c opsCall) (opsAnswer, error) {
+	var body rotateBody
+	if err := c.read(&body); err != nil {
+		return opsAnswer{}, err
+	}
+	done, err := c.op.RotateKeys(c.r.Context(), keys.Algorithm(body.Algorithm), body.Now)
+	if err != nil {
+		return opsAnswer{}, err
+	}
+	list := rotationList{[]operator.RotationView{}}
+	for _, r := range done {
+		list.Rotations = append(list.Rotations, operator.ViewRotation(r))
+	}
+	return ok(list)
+}
+
+func revokeKey(c opsCall) (opsAnswer, error) {
+	if err := c.none(); err != nil {
+		return opsAnswer{}, err
+	}
+	done, err := c.op.RevokeKey(c.r.Context(), c.path["kid"])
+	if err != nil {
+		return opsAnswer{}, err
+	}
+	return ok(operator.ViewRevocation(done))
+}
