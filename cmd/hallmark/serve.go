@@ -120,7 +120,7 @@ func (g *instance) build(context.Context) error {
 	g.server, err = server.New(server.Config{
 		Issuer:         g.cfg.Issuer,
 		AccessLifetime: g.cfg.AccessLifetime, IdleLifetime: g.cfg.IdleLifetime, AbsoluteLifetime: g.cfg.AbsoluteLifetime,
-		Store: g.store, Keys: g.office.keys, Passwords: g.pool, Throttle: throttle.New(throttle.Config{}, time.Now),
+		Store: g.store, Keys: g.office.keys, Operator: &g.office.Operator, Passwords: g.pool, Throttle: throttle.New(throttle.Config{}, time.Now),
 		Log: g.log, Ready: g.ready, TrustedProxies: proxies,
 	})
 	if err != nil {

@@ -36,7 +36,7 @@ func (e UserEdit) check() (UserEdit, Invalid) {
 		problems = append(problems, checkPassword(*e.Password)...)
 	}
 	if e.PasswordHash != nil {
-		if _, err := checkHash(*e.PasswordHash); err != nil {
+		if _, err := password.CheckHash(*e.PasswordHash); err != nil {
 			problems = append(problems, Problem{"password_hash", err.Error() + "; write it as the other system stores it, or set a password instead"})
 		}
 	}
@@ -50,21 +50,6 @@ func (e UserEdit) check() (UserEdit, Invalid) {
 		problems = append(problems, checkUserClaims(*e.Claims)...)
 	}
 	return e, problems
-}
-
-// checkHash returns the name of a stored hash's format. The error is the
-// password package's, and quotes nothing of the hash.
-func checkHash(hash string) (format string, err error) {
-	if hash == "" {
-		return "", password.ErrFormat
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel() // the hash is read, nothing is hashed
-	_, err = password.New(password.Config{}).Verify(ctx, hash, storage.RandomSecret(), nil)
-	if errors.Is(err, context.Canceled) {
-		return "argon2id", nil
-	}
-	return "", err
 }
 
 func checkPassword(pw storage.Secret) Invalid {
