@@ -48,7 +48,7 @@ func (x *examination) openStore(ctx context.Context) finding {
 	}
 	store, err := sqlite.Open(ctx, path, slog.New(slog.DiscardHandler))
 	if err != nil {
-		return bad(otherHolds, "%v", err)
+		return bad(otherHolds, "%v", locked(ctx, err))
 	}
 	x.store = store
 	return good("%s, schema %d, journal mode %s", path, is.Schema, is.Journal)
@@ -62,12 +62,17 @@ func (x *examination) writeStore(ctx context.Context) finding {
 	defer cancel()
 	began := time.Now()
 	if err := x.store.Check(ctx); err != nil {
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("another process holds the write lock: %w", context.Cause(ctx))
-		}
-		return bad(otherHolds+"; see that its disk is not full and its user may write", "%v", err)
+		return bad(otherHolds+"; see that its disk is not full and its user may write", "%v", locked(ctx, err))
 	}
 	return good("a write was committed and read back in %s", time.Since(began).Round(100*time.Microsecond))
+}
+
+// locked says what a wait that ended was for.
+func locked(ctx context.Context, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("another process holds the write lock: %w", context.Cause(ctx))
+	}
+	return err
 }
 
 // kek finds the key-encryption keys, as the server would.

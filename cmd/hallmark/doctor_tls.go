@@ -68,7 +68,7 @@ func judgeChain(chain []*x509.Certificate, host string, now time.Time) finding {
 	days := int(left.Hours() / 24)
 	switch err := leaf.VerifyHostname(host); {
 	case err != nil:
-		return bad("get a certificate for "+host, "the certificate is for %s, not for %s", or(strings.Join(names(leaf), ", "), "no host"), host)
+		return bad("get a certificate for "+host, "the certificate is for %s, not for %s", or(strings.Join(hosts(leaf), ", "), "no host"), host)
 	case left <= 0:
 		return bad(renew, "the certificate expired %s", stamp(end))
 	case now.Before(leaf.NotBefore):
@@ -79,7 +79,7 @@ func judgeChain(chain []*x509.Certificate, host string, now time.Time) finding {
 	return good("certificate for %s until %s, %d days", host, stamp(end), days)
 }
 
-func names(c *x509.Certificate) []string {
+func hosts(c *x509.Certificate) []string {
 	out := c.DNSNames
 	for _, ip := range c.IPAddresses {
 		out = append(out, ip.String())

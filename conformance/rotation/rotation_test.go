@@ -43,6 +43,18 @@ func TestOwnVerifier(t *testing.T) {
 	}
 }
 
+// TestOwnVerifierOnSockets is the same over real connections, in real time.
+func TestOwnVerifierOnSockets(t *testing.T) {
+	if testing.Short() {
+		t.Skip("this takes two minutes, most of them waiting")
+	}
+	t.Parallel()
+	s := newSite(t, Config{}, Target{}, func(s *site) http.Handler { return own(t, s) })
+	if report := s.run(t); !report.Survives || report.verdicts() != "" {
+		t.Errorf("%s\n%+v", report.Summary, report.Findings)
+	}
+}
+
 // TestVerifiers rehearses over sockets with verifiers as people write them.
 func TestVerifiers(t *testing.T) {
 	frozen := func(c *cache, _ bool) error {
