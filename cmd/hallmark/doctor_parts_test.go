@@ -235,3 +235,16 @@ func TestCertificateFiles(t *testing.T) {
 		t.Errorf("without files: %+v", f)
 	}
 }
+
+// TestDoctorManual: docs/doctor.md says what each check means.
+func TestDoctorManual(t *testing.T) {
+	manual, err := os.ReadFile(filepath.Join(repo(t), "docs", "doctor.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, check := range (&examination{}).checks() {
+		if !strings.Contains(string(manual), "`"+check.id+"`") {
+			t.Errorf("docs/doctor.md lacks %s", check.id)
+		}
+	}
+}

@@ -311,7 +311,7 @@ func TestDoctorProxies(t *testing.T) {
 	}{
 		"nothing":       {none, leave, "token-endpoint", isOK, nil},
 		"firewall page": {at(isToken, page), leave, "token-endpoint", isFail, []string{"403", "page for people", "proxy"}},
-		"redirect":      {at(isToken, http.RedirectHandler("https://login.example/", 307).ServeHTTP), leave, "token-endpoint", isFail, []string{"307", "redirect to https://login.example/"}},
+		"redirect":      {at(isToken, http.RedirectHandler("https://login.example/", http.StatusTemporaryRedirect).ServeHTTP), leave, "token-endpoint", isFail, []string{"307", "redirect to https://login.example/"}},
 		"gateway's own JSON": {at(isToken, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(502)
@@ -319,7 +319,7 @@ func TestDoctorProxies(t *testing.T) {
 		}), leave, "token-endpoint", isFail, []string{"502"}},
 		"no-store lost":       {none, set(isToken, "Cache-Control", "max-age=60"), "token-cache", isFail, []string{"no-store was lost"}},
 		"token cached":        {none, set(isToken, "Age", "5"), "token-cache", isFail, []string{"Age"}},
-		"key set redirected":  {at(isKeys, http.RedirectHandler("/elsewhere", 302).ServeHTTP), leave, "key-set", isFail, []string{"302"}},
+		"key set redirected":  {at(isKeys, http.RedirectHandler("/elsewhere", http.StatusFound).ServeHTTP), leave, "key-set", isFail, []string{"302"}},
 		"key set is a page":   {at(isKeys, page), leave, "key-set", isFail, []string{"page for people"}},
 		"key set cached long": {none, set(isKeys, "Cache-Control", "public, max-age=86400"), "key-set-cache", isFail, []string{"86400", "max-age=300"}},
 		"key set is stale":    {none, set(isKeys, "Age", "4000"), "key-set-cache", isFail, []string{"1h6m40s old"}},

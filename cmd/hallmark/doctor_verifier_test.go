@@ -31,13 +31,13 @@ func lateAPI(issuer, audience string, requests *lockedBuffer) http.Handler {
 		if v == nil {
 			resp, err := http.Get(issuer + "/.well-known/jwks.json")
 			if err != nil {
-				http.Error(w, "no issuer", 503)
+				http.Error(w, "no issuer", http.StatusServiceUnavailable)
 				return
 			}
 			defer resp.Body.Close()
 			jwks, _ := io.ReadAll(resp.Body)
 			if v, err = verify.New(r.Context(), issuer, audience, verify.WithKeySet(jwks), verify.WithLogger(slog.New(slog.DiscardHandler))); err != nil {
-				http.Error(w, "no keys", 503)
+				http.Error(w, "no keys", http.StatusServiceUnavailable)
 				return
 			}
 		}
@@ -105,14 +105,14 @@ func TestDoctorVerifierTable(t *testing.T) {
 		// A verifier made anew for each request follows everything, and needs the issuer.
 		resp, err := http.Get(issuer + "/.well-known/jwks.json")
 		if err != nil {
-			http.Error(w, "no issuer", 503)
+			http.Error(w, "no issuer", http.StatusServiceUnavailable)
 			return
 		}
 		defer resp.Body.Close()
 		jwks, _ := io.ReadAll(resp.Body)
 		v, err := verify.New(r.Context(), issuer, "http://"+r.Host, verify.WithKeySet(jwks), verify.WithLogger(slog.New(slog.DiscardHandler)))
 		if err != nil {
-			http.Error(w, "no keys", 503)
+			http.Error(w, "no keys", http.StatusServiceUnavailable)
 			return
 		}
 		v.Require()(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") })).ServeHTTP(w, r)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -35,6 +36,15 @@ func TestOwnVerifier(t *testing.T) {
 			}
 			if seen := report.find(t, "flood").Seen; !strings.Contains(seen, "200 tokens") || !strings.Contains(seen, " 0 fetches") && !strings.Contains(seen, " 1 fetches") {
 				t.Errorf("flood: %s", seen)
+			}
+			manual, err := os.ReadFile("../../docs/doctor.md")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range report.Findings {
+				if !strings.Contains(string(manual), "`"+f.ID+"`") {
+					t.Errorf("docs/doctor.md lacks %s", f.ID)
+				}
 			}
 			if len(s.said) != 6 { // every wait is announced
 				t.Errorf("said %q", s.said)
