@@ -387,6 +387,35 @@ func TestDoctorLag(t *testing.T) {
 	}
 }
 
+// TestDoctorOvertaken: the keys are turned over after the doctor has read the ring.
+func TestDoctorOvertaken(t *testing.T) {
+	t.Parallel()
+	w := newWard(t)
+	x := &examination{doctorCmd: &doctorCmd{Issuer: w.issuer}, process: &process{getenv: func(string) string { return "" }}, now: time.Now, client: outside()}
+	x.Data = w.data
+	t.Cleanup(x.close)
+	_, before := get(t, w.issuer+"/.well-known/jwks.json")
+	for _, check := range x.checks() {
+		switch check.id {
+		case "key-set": // by now the ring was read
+			w.ok("", "keys", "rotate", "--now")
+			for after := before; after == before; time.Sleep(100 * time.Millisecond) {
+				_, after = get(t, w.issuer+"/.well-known/jwks.json")
+			}
+		case "key-set-ring":
+			if f := check.run(t.Context()); f.Verdict != isOK || !strings.Contains(f.Seen, "version 2") {
+				t.Errorf("found %+v", f)
+			}
+			return
+		case "ready": // not of interest, and elsewhere
+			continue
+		}
+		if f := check.run(t.Context()); f.Verdict == isFail {
+			t.Fatalf("%s: %+v", check.id, f)
+		}
+	}
+}
+
 // TestReady: the server's own reason, and answers that are not the server's.
 func TestReady(t *testing.T) {
 	d := newDesk(t)
