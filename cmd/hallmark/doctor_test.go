@@ -275,6 +275,7 @@ func newProxy(t *testing.T, back func() string, meddle func(http.ResponseWriter,
 func TestDoctorProxies(t *testing.T) {
 	isToken := func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/token") }
 	isKeys := func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/jwks.json") }
+	isMetadata := func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/oauth-authorization-server") }
 	none := func(http.ResponseWriter, *http.Request) bool { return false }
 	leave := func(*http.Response) {}
 	at := func(is func(*http.Request) bool, answer func(http.ResponseWriter, *http.Request)) func(http.ResponseWriter, *http.Request) bool {
@@ -311,7 +312,19 @@ func TestDoctorProxies(t *testing.T) {
 	}{
 		"nothing":       {none, leave, "token-endpoint", isOK, nil},
 		"firewall page": {at(isToken, page), leave, "token-endpoint", isFail, []string{"403", "page for people", "proxy"}},
-		"redirect":      {at(isToken, http.RedirectHandler("https://login.example/", http.StatusTemporaryRedirect).ServeHTTP), leave, "token-endpoint", isFail, []string{"307", "redirect to https://login.example/"}},
+		"page by type alone": {at(isToken, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.Write([]byte("blocked"))
+		}), leave, "token-endpoint", isFail, []string{"page for people"}},
+		"status rewritten": {at(isToken, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Write([]byte(`{"error":"invalid_request"}`))
+		}), leave, "token-endpoint", isFail, []string{"200 OK", "OAuth error"}},
+		"steers the terminal": {at(isMetadata, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Write([]byte(`{"issuer":"https://a\u001b[2J"}`))
+		}), leave, "metadata-oauth", isFail, []string{"not a URL"}},
+		"redirect": {at(isToken, http.RedirectHandler("https://login.example/", http.StatusTemporaryRedirect).ServeHTTP), leave, "token-endpoint", isFail, []string{"307", "redirect to https://login.example/"}},
 		"gateway's own JSON": {at(isToken, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(502)
@@ -337,7 +350,7 @@ func TestDoctorProxies(t *testing.T) {
 			w.server = d.serve("--issuer", front)
 			found, r := d.examine("--issuer", front, "--ops", "http://"+w.server.logged("operators"))
 			d.expect(found, tt.id, tt.verdict, tt.parts...)
-			if want := map[bool]int{true: exitFailure}[tt.verdict == isFail]; r.code != want || strings.Contains(r.out, "\x1b") {
+			if want := map[bool]int{true: exitFailure}[tt.verdict == isFail]; r.code != want || strings.Contains(found[tt.id].Seen+found[tt.id].Do, "\x1b") {
 				t.Errorf("ended with %d: %s", r.code, r.err)
 			}
 		})
