@@ -52,5 +52,10 @@ type commands struct {
 	Conformance conformanceCmd `cmd:"" help:"Examine an issuer from outside against the specifications."`
 	Completion  completionCmd  `cmd:"" help:"Print a script that completes command lines of hallmark, for bash, zsh or fish."`
 	Complete    completeCmd    `cmd:"" hidden:"" help:"What the completion scripts ask."`
-	Version     versionCmd     `cmd:"" help:"Show the version."`
+	Doctor      struct {
+		Check    doctorCmd   `cmd:"" default:"withargs" help:"Examine this deployment, which doctor does if nothing else is said. For an API see: hallmark doctor verifier --help."`
+		Verifier verifierCmd `cmd:"" help:"Find out whether an API would survive a rotation of keys, with a scratch issuer that rotates."`
+	} `cmd:"" help:"Examine this deployment, or somebody's API, and say what to do."`
+	Ready   readyCmd   `cmd:"" help:"Say whether the server should get requests, for health checks of containers."`
+	Version versionCmd `cmd:"" help:"Show the version."`
 }

@@ -20,7 +20,7 @@ const module = "github.com/hallmark-auth/hallmark/"
 // mayImport is the whole graph of the module: what each package may import of
 // it, directly. Nothing imports what is above it.
 var mayImport = map[string][]string{
-	"cmd/hallmark": {"server", "server/operator", "server/password", "server/throttle", "keys", "storage", "storage/sqlite", "discovery", "discovery/verify", "conformance"},
+	"cmd/hallmark": {"server", "server/operator", "server/password", "server/throttle", "keys", "storage", "storage/sqlite", "discovery", "discovery/verify", "conformance", "conformance/rotation"},
 
 	"server":            {"server/clientauth", "server/operator", "server/password", "server/throttle", "keys", "storage", "discovery", "discovery/verify"},
 	"server/clientauth": {"storage"},
@@ -38,17 +38,19 @@ var mayImport = map[string][]string{
 	"discovery":        {},
 	"discovery/verify": {"discovery"},
 
-	"conformance": {},
+	"conformance":          {},
+	"conformance/rotation": {"discovery", "discovery/verify"},
 }
 
 // mayLink is which third-party modules a package may bring into a binary,
 // directly or not. The verifier is for other people's programs.
 var mayLink = map[string][]string{
-	"discovery":        {"github.com/go-jose/go-jose/v4"},
-	"discovery/verify": {"github.com/go-jose/go-jose/v4"},
-	"conformance":      {"github.com/go-jose/go-jose/v4"},
-	"storage":          {"github.com/google/uuid"},
-	"keys":             {"github.com/go-jose/go-jose/v4", "github.com/google/uuid"},
+	"discovery":            {"github.com/go-jose/go-jose/v4"},
+	"discovery/verify":     {"github.com/go-jose/go-jose/v4"},
+	"conformance":          {"github.com/go-jose/go-jose/v4"},
+	"conformance/rotation": {"github.com/go-jose/go-jose/v4"},
+	"storage":              {"github.com/google/uuid"},
+	"keys":                 {"github.com/go-jose/go-jose/v4", "github.com/google/uuid"},
 }
 
 func goList(t *testing.T, args ...string) []string {

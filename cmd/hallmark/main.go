@@ -8,6 +8,8 @@
 //	hallmark token                    get a token as a client would
 //	hallmark verify TOKEN             verify one offline, check by check
 //	hallmark conformance              examine any issuer
+//	hallmark doctor                   examine this deployment; doctor verifier URL, an API
+//	hallmark ready                    for health checks
 //	hallmark version
 //
 // The operator's commands work on the same store while the server runs. Tables
@@ -26,7 +28,7 @@
 //	3  no such user, client or key
 //	4  it exists already, or somebody else changed it
 //	5  the store or the keys are not available or not usable
-//	6  verification failed: of a token, or of an issuer's conformance
+//	6  verification failed: of a token, of an issuer's conformance, or of an API that would not survive a rotation
 package main
 
 import (

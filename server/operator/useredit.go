@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/hallmark-auth/hallmark/server/password"
 	"github.com/hallmark-auth/hallmark/storage"
 )
 
@@ -108,7 +109,7 @@ func (e UserEdit) attrs() (attrs []slog.Attr) {
 		attrs = append(attrs, slog.Bool("disabled", *e.Disabled))
 	}
 	if e.PasswordHash != nil {
-		format, _ := checkHash(*e.PasswordHash)
+		format, _ := password.CheckHash(*e.PasswordHash)
 		attrs = append(attrs, slog.String("hash_format", format))
 	}
 	return attrs

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Ops says where the operators' listener is.
+type Ops struct {
+	Ops string `setting:"" placeholder:"URL" help:"URL of the operators' listener. Default: plain HTTP at HALLMARK_OPS_LISTEN, or at 127.0.0.1:8081."`
+}
+
+type readyCmd struct {
+	Output
+	Ops
+}
+
+const probeTime = 5 * time.Second
+
+// A readiness is what the operators' listener says, and what programs get.
+type readiness struct {
+	Ready  bool   `json:"ready"`
+	Reason string `json:"reason,omitempty"`
+}
+
+func (c *readyCmd) Run(ctx context.Context, p *process) error {
+	base, err := c.url(p.getenv)
+	if err != nil {
+		return err
+	}
+	ready, err := askReady(ctx, base)
+	if err != nil {
+		return fail(exitFailure, "not ready: %w; see whether the server runs, and name its operators' listener with --ops", err)
+	}
+	err = c.print(p.stdout, ready, func(w io.Writer) error {
+		if !ready.Ready {
+			return nil
+		}
+		_, err := fmt.Fprintln(w, "ready")
+		return err
+	})
+	if err == nil && !ready.Ready {
+		err = fail(exitFailure, "not ready: %s", ready.Reason)
+	}
+	return err
+}
+
+// url is where the operators' listener is, without a path.
+func (o Ops) url(getenv func(string) string) (string, error) {
+	if o.Ops == "" {
+		return "http://" + dialable(or(getenv("HALLMARK_OPS_LISTEN"), "127.0.0.1:8081")), nil
+	}
+	u, err := url.Parse(o.Ops)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Path != "" && u.Path != "/" {
+		return "", usage("--ops: give the URL of the operators' listener, such as http://127.0.0.1:8081")
+	}
+	return u.Scheme + "://" + u.Host, nil
+}
+
+// dialable turns an address to listen on into one to connect to.
+func dialable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return listen
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// askReady asks /readyz. An error means that it was not the server who answered.
+func askReady(ctx context.Context, base string) (readiness, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", nil)
+	if err != nil {
+		return readiness{}, err
+	}
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Do(req)
+	if err != nil {
+		return readiness{}, errors.New(unwrapURL(err))
+	}
+	defer resp.Body.Close()
+	var said struct{ Status, Reason string }
+	err = json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&said)
+	switch {
+	case err != nil || said.Status == "":
+		return readiness{}, fmt.Errorf("%s/readyz answered %s, which is not what this server would", base, resp.Status)
+	case resp.StatusCode == http.StatusOK:
+		return readiness{Ready: true}, nil
+	}
+	return readiness{Reason: printable(or(said.Reason, resp.Status))}, nil
+}
+
+// unwrapURL says why a request failed and whom it was for, once.
+func unwrapURL(err error) string {
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		return wrapped.URL + ": " + wrapped.Err.Error()
+	}
+	return err.Error()
+}
