@@ -140,6 +140,7 @@ func TestMalformedTokens(t *testing.T) {
 	for name, presented := range map[string]string{
 		"nothing":         "",
 		"prefix":          "hmo_",
+		"no prefix":       someToken[4:],
 		"other prefix":    "hmr_" + someToken[4:],
 		"capitals":        "HMO_" + someToken[4:],
 		"space in front":  " " + someToken,
