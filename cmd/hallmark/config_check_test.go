@@ -110,6 +110,9 @@ func TestUnsafeAtOnce(t *testing.T) {
 	// Nor is one that is wrong by itself.
 	d.env["HALLMARK_IDLE_LIFETIME"] = "2m"
 	d.complains(safe("--absolute-lifetime=1m", "--access-lifetime=1s"), "2 × retry window|[idle-lifetime from HALLMARK_IDLE_LIFETIME]")
+	// An issuer of another type is not missing as well.
+	d.env = nil
+	d.complains([]string{"config", "check", "--config", configFile(t, "issuer = 5")}, "issuer: write a text")
 	// The keys are looked at too, which ends with another code.
 	d.env = map[string]string{"HALLMARK_KEK": "secret?"}
 	d.fails(exitUnusable, "", safe(), "HALLMARK_KEK: ", "base64")

@@ -170,8 +170,12 @@ func TestTLS(t *testing.T) {
 		t.Errorf("operators are served %s, want %s", serial, forOps.serial)
 	}
 	newBrowser(t, first, tls.VersionTLS12).get(jwks)
-	if _, err := newBrowser(t, first, tls.VersionTLS11).Get(jwks); err == nil {
-		t.Error("TLS 1.1 is spoken")
+	for _, listener := range []string{"public", "operators"} {
+		conn, err := tls.Dial("tcp", s.logged(listener), &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
+		if err == nil {
+			conn.Close()
+			t.Errorf("to the %s, TLS 1.1 is spoken", listener)
+		}
 	}
 	if status, body := get(t, "http://"+s.logged("public")+"/.well-known/jwks.json"); status != 400 || strings.Contains(body, "keys") {
 		t.Errorf("plain HTTP is answered %d %s", status, body)
