@@ -15,7 +15,7 @@ import (
 
 const (
 	soon       = 14 * 24 * time.Hour
-	maxPEM     = 1 << 20
+	maxCertificatePEM     = 1 << 20
 	renew      = "renew the certificate, and see why that does not happen by itself"
 	wholeChain = "serve the certificate followed by its intermediates; for an authority of your own, set SSL_CERT_FILE where verifiers run"
 )
@@ -134,8 +134,8 @@ func readPEM(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
-	if err == nil && len(b) > maxPEM {
+	b, err := io.ReadAll(io.LimitReader(f, maxCertificatePEM+1))
+	if err == nil && len(b) > maxCertificatePEM {
 		err = fmt.Errorf("%s is too long for PEM", path)
 	}
 	return b, err

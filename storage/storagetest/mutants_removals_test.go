@@ -107,7 +107,7 @@ func (b orphans) EndSessions(_ context.Context, user uuid.UUID, keep storage.Ses
 type shortPages struct{ *Model }
 
 func (b shortPages) Sessions(ctx context.Context, after storage.SessionID, limit int) (out []storage.SessionEntry, err error) {
-	page, err := orphans{b.Model}.Sessions(ctx, after, limit)
+	page, err := orphans(b).Sessions(ctx, after, limit)
 	for _, e := range page {
 		if e.ClientID != "" {
 			out = append(out, e)

@@ -84,7 +84,8 @@ func TestSuiteFindsMutants(t *testing.T) {
 			t.Parallel()
 			path := "TestSuiteFindsMutants/" + strings.ReplaceAll(m.find, " ", "_")
 			only := "^" + strings.ReplaceAll(path, "/", "$/^") + "$"
-			cmd := exec.Command(program, "-test.run", only, "-test.v", "-rapid.nofailfile", "-rapid.shrinktime", "0s")
+			cmd := exec.Command(program, "-test.run", only, "-test.v", "-rapid.nofailfile", "-rapid.shrinktime", "0s",
+				"-rapid.checks", "500") // as many as it takes, however busy the machine is
 			cmd.Env = append(os.Environ(), "STORAGETEST_MUTANT="+name)
 			out, err := cmd.CombinedOutput()
 			var exit *exec.ExitError
