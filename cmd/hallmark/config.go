@@ -16,15 +16,13 @@ type Config struct {
 	Issuer string `setting:"" placeholder:"URL" otherwise:"none; --demo takes the address it listens on" help:"Who issues the tokens: their \"iss\", byte for byte, and the URL under which clients reach the public listener. https, except on loopback; without query, fragment or final slash. Required, except with --demo."`
 	Demo   bool   `setting:"" help:"Try it out: make a user, a public client and an API in the same process, and print lines to paste. Refused on a store with other users."`
 
-	Listen       string   `group:"Public listener" setting:"" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where to serve the public. Without --tls-cert it speaks plain HTTP: for a proxy that ends TLS. Port 0 takes a free one."`
-	TLSCert      string   `group:"Public listener" name:"tls-cert" setting:"" placeholder:"FILE" otherwise:"plain HTTP" help:"Serve the public over TLS: PEM file with the certificate and those it was signed with. It is looked at every 2 seconds; a new pair is taken without a restart."`
-	TLSKey       string   `group:"Public listener" name:"tls-key" setting:"" placeholder:"FILE" otherwise:"none" help:"PEM file with the private key of --tls-cert."`
+	Listen       string `group:"Public listener" setting:"" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where to serve the public. Without --tls-cert it speaks plain HTTP: for a proxy that ends TLS. Port 0 takes a free one."`
+	PublicTLS    `group:"Public listener"`
 	TrustedProxy []string `group:"Public listener" setting:"" placeholder:"CIDR" otherwise:"none; everybody behind a proxy is one network to the sign-in throttle, and the log shows the proxy's address" help:"Address or prefix of a proxy in front of the server that is believed what it says in X-Forwarded-For. Repeatable, or separated by commas or spaces."`
 
-	OpsListen   string `group:"Operators' listener" setting:"" default:"127.0.0.1:8081" placeholder:"ADDR" help:"Where to serve operators (/healthz, /readyz). Never let the public reach it. Off loopback only with --ops-tls-cert or --ops-insecure."`
-	OpsTLSCert  string `group:"Operators' listener" name:"ops-tls-cert" setting:"" placeholder:"FILE" otherwise:"plain HTTP" help:"Serve operators over TLS, as --tls-cert does the public."`
-	OpsTLSKey   string `group:"Operators' listener" name:"ops-tls-key" setting:"" placeholder:"FILE" otherwise:"none" help:"PEM file with the private key of --ops-tls-cert."`
-	OpsInsecure bool   `group:"Operators' listener" setting:"" help:"Let the operators' listener leave loopback without TLS, where something else protects it: a network of its own, or a container that publishes no port."`
+	OpsListen   string `group:"Operators' listener" setting:"" default:"127.0.0.1:8081" placeholder:"ADDR" help:"Where to serve operators: /healthz, /readyz and, with an operator token, the operators' API. Never let the public reach it. Off loopback only with --ops-tls-cert or --ops-insecure."`
+	OpsTLS      `group:"Operators' listener"`
+	OpsInsecure bool `group:"Operators' listener" setting:"" help:"Let the operators' listener leave loopback without TLS, where something else protects it: a network of its own, or a container that publishes no port."`
 
 	Place   `group:"Store and keys"`
 	Logging `group:"Log"`
@@ -32,7 +30,19 @@ type Config struct {
 	Sessions `group:"Lifetimes"`
 	Seed     `group:"Key schedule of a new store (kept in the store from then on)"`
 
-	PasswordWorkers int `group:"Sign-in" setting:"" placeholder:"N" otherwise:"half the cores" help:"How many passwords may be hashed at once, 19 MiB each."`
+	PasswordWorkers int `group:"Sign-in" setting:"" placeholder:"N" otherwise:"half the cores" help:"How many passwords may be hashed at once, 19 MiB each. A hash from another system may need up to 128 MiB until its user's first sign-in, and takes the place of several: in all there is never more than N × 19 MiB, or 128 MiB if that is more."`
+}
+
+// PublicTLS is what the public listener shows.
+type PublicTLS struct {
+	TLSCert string `name:"tls-cert" setting:"" placeholder:"FILE" otherwise:"plain HTTP" help:"Serve the public over TLS: PEM file with the certificate and those it was signed with. It is looked at every 2 seconds; a new pair is taken without a restart."`
+	TLSKey  string `name:"tls-key" setting:"" placeholder:"FILE" otherwise:"none" help:"PEM file with the private key of --tls-cert."`
+}
+
+// OpsTLS is what the operators' listener shows.
+type OpsTLS struct {
+	OpsTLSCert string `name:"ops-tls-cert" setting:"" placeholder:"FILE" otherwise:"plain HTTP" help:"Serve operators over TLS, as --tls-cert does the public."`
+	OpsTLSKey  string `name:"ops-tls-key" setting:"" placeholder:"FILE" otherwise:"none" help:"PEM file with the private key of --ops-tls-cert."`
 }
 
 // File says where settings may be written down.

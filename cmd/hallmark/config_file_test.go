@@ -84,8 +84,8 @@ func TestFileHoldsEverySetting(t *testing.T) {
 	got := parse(t, nil, "--config", path)
 	want := Config{
 		File:   File{path},
-		Issuer: "https://login.example.com", Demo: true, Listen: "127.0.0.1:1", TLSCert: "a", TLSKey: "b", TrustedProxy: []string{"10.0.0.0/8", "::1"},
-		OpsListen: "127.0.0.1:2", OpsTLSCert: "c", OpsTLSKey: "d", OpsInsecure: true,
+		Issuer: "https://login.example.com", Demo: true, Listen: "127.0.0.1:1", PublicTLS: PublicTLS{"a", "b"}, TrustedProxy: []string{"10.0.0.0/8", "::1"},
+		OpsListen: "127.0.0.1:2", OpsTLS: OpsTLS{"c", "d"}, OpsInsecure: true,
 		Place:           Place{Data: "e", Store: "f", KEKFile: []string{"g,h", "i"}, KEKCommand: "echo j,k", SeenFile: "l"},
 		Logging:         Logging{"json", "debug"},
 		Sessions:        Sessions{time.Minute, 2 * time.Hour, 3 * time.Hour},

@@ -18,6 +18,8 @@ import (
 type doctorCmd struct {
 	Operation
 	Ops
+	PublicTLS
+	OpsTLS
 
 	Issuer string `setting:"" placeholder:"URL" help:"The issuer, exactly as clients and APIs have it. Without it nothing is fetched."`
 }
@@ -98,6 +100,8 @@ func (x *examination) checks() []check {
 		{"metadata-oauth", false, x.metadataOAuth},
 		{"metadata-openid", false, x.metadataOpenID},
 		{"tls", false, x.tls},
+		{"tls-files", false, x.tlsFiles},
+		{"ops-tls-files", false, x.opsTLSFiles},
 		{"key-set", false, x.fetchKeySet},
 		{"key-set-ring", false, x.compareKeySet},
 		{"key-set-cache", false, x.keySetCache},

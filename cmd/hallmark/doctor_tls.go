@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	soon       = 14 * 24 * time.Hour
-	maxCertificatePEM     = 1 << 20
-	renew      = "renew the certificate, and see why that does not happen by itself"
-	wholeChain = "serve the certificate followed by its intermediates; for an authority of your own, set SSL_CERT_FILE where verifiers run"
+	soon              = 14 * 24 * time.Hour
+	maxCertificatePEM = 1 << 20
+	renew             = "renew the certificate, and see why that does not happen by itself"
+	wholeChain        = "serve the certificate followed by its intermediates; for an authority of your own, set SSL_CERT_FILE where verifiers run"
 )
 
 // tls judges the connection on which the metadata came, with the roots that
@@ -52,7 +52,7 @@ func untrusted(err *tls.CertificateVerificationError, host string, now time.Time
 	return bad(wholeChain, "%v", err.Err)
 }
 
-// judgeChain looks at the server's certificate, the first, for a host.
+// judgeChain looks at the server's certificate, the first, for a host if there is one.
 func judgeChain(chain []*x509.Certificate, host string, now time.Time) observation {
 	if len(chain) == 0 {
 		return bad(wholeChain, "there is no certificate")
@@ -67,7 +67,7 @@ func judgeChain(chain []*x509.Certificate, host string, now time.Time) observati
 	left := end.Sub(now)
 	days := int(left.Hours() / 24)
 	switch err := leaf.VerifyHostname(host); {
-	case err != nil:
+	case err != nil && host != "": // a file may be looked at for no host
 		return bad("get a certificate for "+host, "the certificate is for %s, not for %s", or(strings.Join(hosts(leaf), ", "), "no host"), host)
 	case left <= 0:
 		return bad(renew, "the certificate expired %s", stamp(end))
@@ -76,7 +76,7 @@ func judgeChain(chain []*x509.Certificate, host string, now time.Time) observati
 	case left < soon:
 		return warn(renew, "the certificate expires in %d days, %s", days, stamp(end))
 	}
-	return good("certificate for %s until %s, %d days", host, stamp(end), days)
+	return good("certificate for %s until %s, %d days", or(host, strings.Join(hosts(leaf), ", ")), stamp(end), days)
 }
 
 func hosts(c *x509.Certificate) []string {
@@ -85,6 +85,30 @@ func hosts(c *x509.Certificate) []string {
 		out = append(out, ip.String())
 	}
 	return out[:min(len(out), 8)]
+}
+
+// tlsFiles looks at what the public listener would show after its next start.
+func (x *examination) tlsFiles(context.Context) observation {
+	if x.TLSCert == "" && x.TLSKey == "" {
+		return lacks("--tls-cert and --tls-key, where the public listener speaks TLS itself")
+	}
+	u, err := url.Parse(x.Issuer)
+	if err != nil {
+		u = &url.URL{}
+	}
+	return checkCertificateFiles(x.TLSCert, x.TLSKey, u.Hostname(), x.now())
+}
+
+// opsTLSFiles looks at what the operators' listener would show.
+func (x *examination) opsTLSFiles(context.Context) observation {
+	if x.OpsTLSCert == "" && x.OpsTLSKey == "" {
+		return lacks("--ops-tls-cert and --ops-tls-key, where the operators' listener speaks TLS")
+	}
+	u, err := url.Parse(x.Ops.Ops)
+	if err != nil {
+		u = &url.URL{}
+	}
+	return checkCertificateFiles(x.OpsTLSCert, x.OpsTLSKey, u.Hostname(), x.now())
 }
 
 // checkCertificateFiles looks at what a listener would serve: the pair, the

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/hallmark-auth/hallmark/server/operator"
 )
 
 // block finds the only fenced block of a language in a document.
@@ -68,7 +70,7 @@ func TestProxies(t *testing.T) {
 			d := newDesk(t)
 			server := d.serve("--issuer", issuer, "--trusted-proxy", "127.0.0.1")
 			d.ok(imagePassword+"\n", "user", "add", "alice")
-			var client clientView
+			var client operator.ClientView
 			d.json(&client, "", "client", "add", "--auth", "client_secret_basic", "--audience", "https://api.example.com")
 
 			site := strings.NewReplacer(

@@ -129,8 +129,8 @@ type container struct {
 	log           *lockedBuffer
 }
 
-// enter replaces the shell by a command in the container.
-const enter = `
+// enterScript replaces the shell by a command in the container.
+const enterScript = `
 root=$1; shift
 mount --bind "$root" "$root"
 while [ "$1" != -- ]; do
@@ -182,7 +182,7 @@ func newContainer(t *testing.T, root string) *container {
 // command is a command line in the container, as docker exec runs one.
 func (c *container) command(args ...string) *exec.Cmd {
 	user := one(c.T, dockerfile(c.T)[1], "USER")
-	words := slices.Concat([]string{"--mount", "--propagation", "private", "sh", "-ec", enter, "enter", c.root}, c.mounts, []string{"--", user}, args)
+	words := slices.Concat([]string{"--mount", "--propagation", "private", "sh", "-ec", enterScript, "enter", c.root}, c.mounts, []string{"--", user}, args)
 	cmd := exec.Command("unshare", words...)
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"} // an engine's
 	for name, value := range c.env {
