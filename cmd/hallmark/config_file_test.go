@@ -85,7 +85,7 @@ func TestFileHoldsEverySetting(t *testing.T) {
 	want := Config{
 		File:   File{path},
 		Issuer: "https://login.example.com", Demo: true, Listen: "127.0.0.1:1", PublicTLS: PublicTLS{"a", "b"}, TrustedProxy: []string{"10.0.0.0/8", "::1"},
-		OpsListen: "127.0.0.1:2", OpsTLS: OpsTLS{"c", "d"}, OpsInsecure: true,
+		OpsListener: OpsListener{"127.0.0.1:2", "c", "d"}, OpsInsecure: true,
 		Place:           Place{Data: "e", Store: "f", KEKFile: []string{"g,h", "i"}, KEKCommand: "echo j,k", SeenFile: "l"},
 		Logging:         Logging{"json", "debug"},
 		Sessions:        Sessions{time.Minute, 2 * time.Hour, 3 * time.Hour},

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -207,6 +208,7 @@ func TestCertificateFiles(t *testing.T) {
 		part      string
 	}{
 		"good":           {good.pem + ca.pem, good.keyPEM(t), 0o600, "a.example", isOK, "60 days"},
+		"for no host":    {good.pem, good.keyPEM(t), 0o600, "", isOK, "for a.example"},
 		"alone":          {good.pem, good.keyPEM(t), 0o600, "a.example", isOK, "60 days"},
 		"expires soon":   {soon.pem + ca.pem, soon.keyPEM(t), 0o600, "a.example", isWarn, "13 days"},
 		"expired":        {over.pem, over.keyPEM(t), 0o600, "a.example", isFail, "expired"},
@@ -217,7 +219,7 @@ func TestCertificateFiles(t *testing.T) {
 		"key for all":    {good.pem, good.keyPEM(t), 0o644, "a.example", isWarn, "0644"},
 		"key writable":   {good.pem, good.keyPEM(t), 0o622, "a.example", isFail, "0622"},
 		"no certificate": {"hello", good.keyPEM(t), 0o600, "a.example", isFail, "PEM"},
-		"too long":       {strings.Repeat("x", maxPEM+1), good.keyPEM(t), 0o600, "a.example", isFail, "too long"},
+		"too long":       {strings.Repeat("x", maxCertificatePEM+1), good.keyPEM(t), 0o600, "a.example", isFail, "too long"},
 	} {
 		certFile, keyFile := filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
 		write(t, certFile, tt.cert)
@@ -234,6 +236,63 @@ func TestCertificateFiles(t *testing.T) {
 	if f := checkCertificateFiles("/nonexistent/cert", "/nonexistent/key", "a.example", now); f.Verdict != isFail || !strings.Contains(f.Seen, "/nonexistent/key") {
 		t.Errorf("without files: %+v", f)
 	}
+}
+
+// TestDoctorTLSFiles: the files that the settings name are looked at, for the
+// hosts under which the listeners are reached.
+func TestDoctorTLSFiles(t *testing.T) {
+	d := newDesk(t)
+	pair := issue(t, nil, time.Now().Add(90*24*time.Hour), "a.example")
+	cert, key := filepath.Join(d.data, "cert.pem"), filepath.Join(d.data, "key.pem")
+	write(t, cert, pair.pem)
+	write(t, key, pair.keyPEM(t))
+	chmod(t, key, 0o600)
+	for _, tt := range []struct {
+		args []string
+		id   string
+		want string
+	}{
+		{nil, "tls-files", skipped},
+		{[]string{"--tls-cert", cert, "--tls-key", key, "--issuer", "https://a.example"}, "tls-files", isOK},
+		{[]string{"--tls-cert", cert, "--tls-key", key, "--issuer", "https://b.example"}, "tls-files", isFail},
+		{[]string{"--tls-cert", cert}, "tls-files", isFail},
+		{[]string{"--ops-tls-cert", cert, "--ops-tls-key", key}, "ops-tls-files", isOK},
+		{[]string{"--ops-tls-cert", cert, "--ops-tls-key", key, "--ops", "https://b.example:8081"}, "ops-tls-files", isFail},
+	} {
+		x := &examination{doctorCmd: parsedDoctor(t, tt.args...), now: time.Now}
+		found := map[string]observation{"tls-files": x.tlsFiles(t.Context()), "ops-tls-files": x.opsTLSFiles(t.Context())}
+		if got := found[tt.id]; got.Verdict != tt.want {
+			t.Errorf("doctor %v: %s is %+v, want %s", tt.args, tt.id, got, tt.want)
+		}
+	}
+}
+
+// TestOpsURL: without --ops the operators' listener is where serve's settings put it.
+func TestOpsURL(t *testing.T) {
+	for want, args := range map[string][]string{
+		"http://127.0.0.1:8081":    nil,
+		"http://127.0.0.1:9":       {"--ops-listen", "0.0.0.0:9"},
+		"https://127.0.0.1:9":      {"--ops-listen", ":9", "--ops-tls-cert", "x"},
+		"https://ops.example:8081": {"--ops-listen", ":9", "--ops", "https://ops.example:8081/"},
+	} {
+		if got, err := parsedDoctor(t, args...).url(); err != nil || got != want {
+			t.Errorf("with %v it is %s, %v; want %s", args, got, err, want)
+		}
+	}
+}
+
+func parsedDoctor(t *testing.T, args ...string) *doctorCmd {
+	t.Helper()
+	var cmds commands
+	p := &process{stdout: io.Discard, stderr: io.Discard, getenv: func(string) string { return "" }}
+	parser, err := p.parser(&cmds)
+	if err == nil {
+		_, err = parser.Parse(append([]string{"doctor", "check"}, args...))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &cmds.Doctor.Check
 }
 
 // TestDoctorManual: docs/doctor.md says what each check means.

@@ -205,7 +205,7 @@ func number(v storage.Version) string { return strconv.FormatInt(int64(v), 10) }
 
 // ready asks the operators' listener.
 func (x *examination) ready(ctx context.Context) observation {
-	base, err := x.url(x.process.getenv)
+	base, err := x.url()
 	if err != nil {
 		return bad("give its URL with --ops", "%v", err)
 	}

@@ -14,12 +14,15 @@ import (
 
 // Ops says where the operators' listener is.
 type Ops struct {
-	Ops string `setting:"" placeholder:"URL" help:"URL of the operators' listener. Default: plain HTTP at HALLMARK_OPS_LISTEN, or at 127.0.0.1:8081."`
+	OpsListener
+
+	Ops string `setting:"" placeholder:"URL" otherwise:"where the settings of serve put it" help:"URL of the operators' listener, where it is reached under another name than --ops-listen."`
 }
 
 type readyCmd struct {
-	Output
+	File
 	Ops
+	Output
 }
 
 const probeTime = 5 * time.Second
@@ -31,7 +34,7 @@ type readiness struct {
 }
 
 func (c *readyCmd) Run(ctx context.Context, p *process) error {
-	base, err := c.url(p.getenv)
+	base, err := c.url()
 	if err != nil {
 		return err
 	}
@@ -53,9 +56,12 @@ func (c *readyCmd) Run(ctx context.Context, p *process) error {
 }
 
 // url is where the operators' listener is, without a path.
-func (o Ops) url(getenv func(string) string) (string, error) {
-	if o.Ops == "" {
-		return "http://" + dialable(or(getenv("HALLMARK_OPS_LISTEN"), "127.0.0.1:8081")), nil
+func (o Ops) url() (string, error) {
+	switch {
+	case o.Ops == "" && o.OpsTLSCert != "":
+		return "https://" + dialable(o.OpsListen), nil
+	case o.Ops == "":
+		return "http://" + dialable(o.OpsListen), nil
 	}
 	u, err := url.Parse(o.Ops)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Path != "" && u.Path != "/" {

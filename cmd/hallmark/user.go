@@ -16,7 +16,7 @@ type userAddCmd struct {
 
 	Name        string            `arg:"" help:"User name, as typed at sign-in."`
 	NoPassword  bool              `xor:"password" help:"Set no password: nobody signs in as this user until user passwd."`
-	Hash        bool              `name:"password-hash" xor:"password" help:"The first line of standard input is the hash of the password, made by another system. It is replaced at the first sign-in."`
+	Hash        bool              `name:"hash" xor:"password" help:"The first line of standard input is the hash of the password, made by another system. It is replaced at the first sign-in."`
 	Disabled    bool              `help:"Add the user disabled."`
 	Role        []string          `sep:"none" placeholder:"ROLE" help:"A role (RFC 9068 §2.2.3.1). Repeatable, like the others."`
 	Group       []string          `sep:"none" placeholder:"GROUP" help:"A group the user belongs to."`
