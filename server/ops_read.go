@@ -37,12 +37,14 @@ func parseOps(body []byte, into any) error {
 	var problems []operator.Problem
 	known := members(reflect.TypeOf(into).Elem())
 	for _, name := range slices.Sorted(maps.Keys(object)) {
-		switch value := object[name]; {
+		value := object[name]
+		free, _ := value.(map[string]any)
+		switch {
 		case !slices.Contains(known, name):
 			problems = append(problems, unknown(name, "member", known))
 		case value == nil:
 			problems = append(problems, operator.Problem{Field: name, Advice: "is null: leave it out to leave it as it is, or give what is empty of its kind"})
-		case rounded(value):
+		case free != nil && rounded(free):
 			problems = append(problems, operator.Problem{Field: name, Advice: "has a whole number beyond 2^53, which readers of tokens round: write it as a string"}) // RFC 7493 §2.2
 		}
 	}
