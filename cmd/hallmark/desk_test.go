@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -212,4 +213,24 @@ func (s *running) logged(name string) string {
 	_, rest, _ := strings.Cut(s.err.String(), " "+name+"=")
 	value, _, _ := strings.Cut(rest, " ")
 	return strings.TrimSpace(value)
+}
+
+// freeAddress returns an address that nobody had a moment ago.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(freeAddress(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }

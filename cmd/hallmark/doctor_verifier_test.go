@@ -45,16 +45,6 @@ func lateAPI(issuer, audience string, requests *lockedBuffer) http.Handler {
 	})
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // TestDoctorVerifier runs the real program against an API in another process
 // that froze its keys: it says so, and ends with the code.
 func TestDoctorVerifier(t *testing.T) {

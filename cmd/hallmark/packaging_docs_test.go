@@ -2,8 +2,6 @@ package main
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"net"
 	"net/http"
@@ -65,7 +63,8 @@ func TestProxies(t *testing.T) {
 		t.Run(proxy.program, func(t *testing.T) {
 			need(t, proxy.program)
 			dir, port := t.TempDir(), freePort(t)
-			ca := writeCertificate(t, dir)
+			pair := makePair(t, nextYear())
+			pair.write(t, dir)
 			issuer := "https://localhost:" + port
 			d := newDesk(t)
 			server := d.serve("--issuer", issuer, "--trusted-proxy", "127.0.0.1")
@@ -74,7 +73,7 @@ func TestProxies(t *testing.T) {
 			d.json(&client, "", "client", "add", "--auth", "client_secret_basic", "--audience", "https://api.example.com")
 
 			site := strings.NewReplacer(
-				"127.0.0.1:8080", server.logged("public"), "login.example.com.pem", "cert.pem", "login.example.com.key", "key.pem",
+				"127.0.0.1:8080", server.logged("public"), "login.example.com.pem", "tls.crt", "login.example.com.key", "tls.key",
 				"/etc/ssl/certs", dir, "/etc/ssl/private", dir, "login.example.com", "localhost", "443", port,
 			).Replace(block(t, "docs/operations.md", proxy.language))
 			file := filepath.Join(dir, "proxy.conf")
@@ -85,9 +84,7 @@ func TestProxies(t *testing.T) {
 
 			// The proxy is 127.0.0.1, the caller 127.0.0.2, and what it claims is nobody's.
 			from := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
-			pool := x509.NewCertPool()
-			pool.AppendCertsFromPEM(ca)
-			caller := &http.Client{Transport: &http.Transport{DialContext: from.DialContext, TLSClientConfig: &tls.Config{RootCAs: pool}}}
+			caller := &http.Client{Transport: &http.Transport{DialContext: from.DialContext, TLSClientConfig: &tls.Config{RootCAs: pair.roots()}}}
 			defer caller.CloseIdleConnections()
 			form := url.Values{"grant_type": {"password"}, "username": {"alice"}, "password": {imagePassword}}
 			req, err := http.NewRequest("POST", issuer+"/oauth2/token", strings.NewReader(form.Encode()))
@@ -107,38 +104,6 @@ func TestProxies(t *testing.T) {
 			}
 		})
 	}
-}
-
-// freePort returns a port that nobody had a moment ago.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
-}
-
-// writeCertificate puts a certificate for localhost and its key where a proxy
-// reads them.
-func writeCertificate(t *testing.T, dir string) (ca []byte) {
-	t.Helper()
-	cert, ca := localhostCertificate(t)
-	der, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string][]byte{"cert.pem": ca, "key.pem": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})} {
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return ca
 }
 
 // background runs a server until the test ends, and waits until it listens.
