@@ -104,6 +104,17 @@ func TestCompose(t *testing.T) {
 		t.Errorf("volumes at %q, the image writes to %q", targets, want)
 	}
 
+	// A file of settings, as docs/operations.md mounts it.
+	override := filepath.Join(t.TempDir(), "override.yml")
+	write(t, override, block(t, "docs/operations.md", "yaml"))
+	filed := compose(t, "COMPOSE_FILE=docker-compose.yml:"+override).Services["hallmark"]
+	if env := filed.Environment; env["HALLMARK_CONFIG"] == "" || env["HALLMARK_ISSUER"]+env["HALLMARK_TRUSTED_PROXY"]+env["HALLMARK_LOG_FORMAT"] != "" {
+		t.Errorf("with a file of settings the environment is %q", env)
+	}
+	if mounted := filepath.Join(repo(t), "hallmark.toml") + ":" + filed.Environment["HALLMARK_CONFIG"] + ":ro"; !slices.Contains(filed.Volumes, mounted) {
+		t.Errorf("volumes %q, want %s among them", filed.Volumes, mounted)
+	}
+
 	given := compose(t, "HALLMARK_ISSUER=https://login.example.com", "HALLMARK_TRUSTED_PROXY=10.0.0.1").Services["hallmark"].Environment
 	if given["HALLMARK_ISSUER"] != "https://login.example.com" || given["HALLMARK_TRUSTED_PROXY"] != "10.0.0.1" {
 		t.Errorf("settings from outside do not arrive: %q", given)
