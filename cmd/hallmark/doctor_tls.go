@@ -101,7 +101,7 @@ func (x *examination) opsTLSFiles(context.Context) observation {
 func checkPair(p pair, address string, now time.Time) observation {
 	switch {
 	case p.cert == "" && p.key == "":
-		return lacks(fmt.Sprintf("--%s and --%s, where the listener for the %s speaks TLS itself", p.certSetting(), p.keySetting(), p.listener))
+		return lacks(fmt.Sprintf("--%s and --%s, where that listener speaks TLS itself", p.certSetting(), p.keySetting()))
 	case p.cert == "" || p.key == "":
 		return bad("give both, or neither", "--%s and --%s: one of them is missing", p.certSetting(), p.keySetting())
 	}

@@ -131,6 +131,11 @@ func TestDoctorVerifierFails(t *testing.T) {
 	if r.code != exitFailure || r.out != "" || !strings.Contains(r.err, "neither fetched the key set") || time.Since(began) > 10*time.Second {
 		t.Errorf("ended with %d: %s%s", r.code, r.out, r.err)
 	}
+	// Nobody is there, and that is said while it waits, once.
+	r = d.run("", "doctor", "verifier", "http://"+freeAddress(t), "--wait", "3500ms")
+	if r.code != exitFailure || strings.Count(r.err, "does not answer yet: dial tcp") != 1 {
+		t.Errorf("ended with %d: %s%s", r.code, r.out, r.err)
+	}
 	// Somebody presses Enter though nothing is ready: the control says what the API answers.
 	r = d.run("\n", "doctor", "verifier", deaf.URL, "--timeout", "1s")
 	if r.code != exitUnverified || !strings.Contains(r.out, "it answered 401 Unauthorized; it never fetched the key set") || !strings.Contains(r.out, "--audience") {

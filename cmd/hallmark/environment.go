@@ -1,7 +1,7 @@
 package main
 
 import (
-	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -54,9 +54,13 @@ func lookup(environ []string) func(string) string {
 	return func(name string) string { return values[name] }
 }
 
-// serviceVariable matches what Kubernetes and Docker set for a service or a
+// isService reports a variable that Kubernetes or Docker sets for a service or a
 // container of this name, such as HALLMARK_TLS_PORT_8080_TCP.
-var serviceVariable = regexp.MustCompile(`_(SERVICE|PORT|ENV|NAME)(_|$)`)
+func isService(name string) bool {
+	return slices.ContainsFunc(strings.Split(name, "_"), func(part string) bool {
+		return part == "SERVICE" || part == "PORT" || part == "ENV" || part == "NAME"
+	})
+}
 
 // mistyped refuses variables that look like a setting and are none. Others may
 // be for something else.
@@ -68,7 +72,7 @@ func (s *sources) mistyped(known []*kong.Flag) {
 	for _, pair := range s.environ {
 		name, value, _ := strings.Cut(pair, "=")
 		setting, isOurs := strings.CutPrefix(name, ourVariables)
-		if !isOurs || value == "" || ours[strings.TrimSuffix(name, "_FILE")] || ours[name] || serviceVariable.MatchString(name) {
+		if !isOurs || value == "" || ours[strings.TrimSuffix(name, "_FILE")] || ours[name] || isService(name) {
 			continue
 		}
 		if near := or(nearest(setting, known), nearest(strings.TrimSuffix(setting, "_FILE"), known)); near != "" {
