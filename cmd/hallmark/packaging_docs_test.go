@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -152,14 +153,15 @@ func TestOperationsNames(t *testing.T) {
 	}
 }
 
-// TestLinks: what the documents link to in the repository is there.
+// TestLinks: what the documents link to in the repository is there, down to the
+// heading, and no document is one that nobody finds.
 func TestLinks(t *testing.T) {
 	out, err := exec.Command("git", "-C", repo(t), "ls-files", "--cached", "--others", "--exclude-standard", "--", "*.md").Output()
 	if err != nil {
 		lacking(t, "git, or the checkout is not one", err)
 	}
-	link := regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`)
-	n := 0
+	link := regexp.MustCompile(`\]\(([^)#]+)#?([^)]*)\)`)
+	n, linked := 0, map[string]bool{}
 	for name := range strings.Lines(string(out)) {
 		name = strings.TrimSpace(name)
 		for _, m := range link.FindAllStringSubmatch(string(repoFile(t, name)), -1) {
@@ -167,14 +169,32 @@ func TestLinks(t *testing.T) {
 				continue
 			}
 			n++
-			if _, err := os.Stat(filepath.Join(repo(t), filepath.Dir(name), m[1])); err != nil {
+			target := filepath.Join(filepath.Dir(name), m[1])
+			linked[target] = true
+			if _, err := os.Stat(filepath.Join(repo(t), target)); err != nil {
 				t.Errorf("%s links to %s: %v", name, m[1], err)
+			} else if m[2] != "" && !slices.Contains(headings(string(repoFile(t, target))), m[2]) {
+				t.Errorf("%s links to %s#%s, and there is no such heading", name, m[1], m[2])
 			}
+		}
+	}
+	for name := range strings.Lines(string(out)) {
+		if name = strings.TrimSpace(name); strings.HasPrefix(name, "docs/") && !linked[name] {
+			t.Errorf("no document links to %s", name)
 		}
 	}
 	if n == 0 {
 		t.Error("no links are found")
 	}
+}
+
+// headings are the anchors of a document's headings, as GitHub makes them.
+func headings(text string) (anchors []string) {
+	for _, m := range regexp.MustCompile("(?m)^#+ (.+)$").FindAllStringSubmatch(text, -1) {
+		plain := regexp.MustCompile(`[^\w -]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		anchors = append(anchors, strings.ReplaceAll(plain, " ", "-"))
+	}
+	return anchors
 }
 
 // TestBackup: a backup taken while the server runs, as docs/operations.md says,
