@@ -169,7 +169,7 @@ func TestDemoTogether(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range both {
 		wg.Go(func() {
-			if code := run(ctx, args, strings.NewReader(""), &both[i].out, &both[i].err, func(string) string { return "" }); code != exitOK {
+			if code := run(ctx, args, strings.NewReader(""), &both[i].out, &both[i].err, nil); code != exitOK {
 				t.Errorf("one of two ended with %d: %s", code, both[i].err.String())
 			}
 		})

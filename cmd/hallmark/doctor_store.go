@@ -105,7 +105,7 @@ func (x *examination) kek(ctx context.Context) observation {
 // besideStore reports a key file in the store's directory.
 func (x *examination) besideStore(store string) bool {
 	files := x.KEKFile
-	if len(files) == 0 && x.KEKCommand == "" && x.process.getenv("HALLMARK_KEK") == "" {
+	if len(files) == 0 && x.KEKCommand == "" && x.process.getenv(kekVariable) == "" {
 		files = []string{x.kekPath()}
 	}
 	for _, f := range files {
@@ -209,7 +209,7 @@ func (x *examination) ready(ctx context.Context) observation {
 	if err != nil {
 		return bad("give its URL with --ops", "%v", err)
 	}
-	is, err := askReady(ctx, base)
+	is, err := askReady(ctx, base, x.prober())
 	switch {
 	case err != nil && x.absent && x.Ops.Ops == "":
 		return lacks("the operators' listener: --ops")

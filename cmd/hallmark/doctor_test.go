@@ -4,10 +4,7 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"encoding/json"
-	"io"
-	"log"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -30,12 +27,7 @@ func newWard(t *testing.T) *ward {
 	d := newDesk(t)
 	chmod(t, d.data, 0o700)
 	// The issuer must be known before: take a port and give it back.
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := freeAddress(t)
 	w := &ward{desk: d, issuer: "http://" + address}
 	w.server = d.serve("--issuer", w.issuer, "--listen", address)
 	w.ops = "http://" + w.server.logged("operators")
@@ -448,26 +440,5 @@ func TestReady(t *testing.T) {
 		if got := dialable(listen); got != want {
 			t.Errorf("%s is reached at %s", listen, got)
 		}
-	}
-}
-
-// TestDoctorTLS looks at an issuer whose certificate this machine does not know.
-func TestDoctorTLS(t *testing.T) {
-	server := httptest.NewUnstartedServer(http.NotFoundHandler())
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	defer server.Close()
-	d := newDesk(t)
-	found, r := d.examine("--issuer", server.URL)
-	d.expect(found, "tls", isFail, "does not know", "SSL_CERT_FILE")
-	d.expect(found, "metadata-oauth", isFail, "certificate")
-	if r.code == exitOK {
-		t.Error("it passed")
-	}
-	// With the authority known, the connection is good; the rest is not.
-	x := &examination{doctorCmd: &doctorCmd{Issuer: server.URL}, now: time.Now, client: server.Client()}
-	x.metadataOAuth(t.Context())
-	if f := x.tls(t.Context()); f.Verdict != isOK || !strings.Contains(f.Seen, "TLS 1.3") {
-		t.Errorf("found %+v", f)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ func (c *readyCmd) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	ready, err := askReady(ctx, base)
+	ready, err := askReady(ctx, base, c.prober())
 	if err != nil {
 		return fail(exitFailure, "not ready: %w; see whether the server runs, and name its operators' listener with --ops", err)
 	}
@@ -82,15 +83,26 @@ func dialable(listen string) string {
 	return net.JoinHostPort(host, port)
 }
 
+// prober is the client for the operators' listener. A URL that --ops gives is
+// verified as any other. Where the settings of serve put the listener, on this
+// machine, its certificate need not be for that address nor be known here:
+// nothing secret is sent, and what is answered opens nothing.
+func (o Ops) prober() *http.Client {
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if o.Ops == "" && o.OpsTLSCert != "" {
+		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}
+	}
+	return client
+}
+
 // askReady asks /readyz. An error means that it was not the server who answered.
-func askReady(ctx context.Context, base string) (readiness, error) {
+func askReady(ctx context.Context, base string, client *http.Client) (readiness, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", nil)
 	if err != nil {
 		return readiness{}, err
 	}
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := client.Do(req)
 	if err != nil {
 		return readiness{}, errors.New(unwrapURL(err))
