@@ -13,6 +13,7 @@ func changeCases() map[string]func(*store) {
 		"a user is found by each id":          changesFound,
 		"a refused change changes nothing":    changesRefused,
 		"a change on condition":               changesIf,
+		"a change of certain claims":          changesIfClaims,
 		"an import that is run again":         changesImport,
 		"one session goes on":                 changesKeep,
 		"what is no reason ends nothing":      changesEndNothing,
@@ -160,6 +161,23 @@ func changesIf(s *store) {
 	_, _, err := s.ChangeUser(s.Context(), ada.ID, storage.UserChange{If: new("hash of ada"), PasswordHash: new("stolen"), Now: s.now})
 	s.wants(storage.ErrConflict, err)
 	s.isUser(ada)
+}
+
+// Of two who read the same claims, the second must read them again.
+func changesIfClaims(s *store) {
+	ada := s.aUser("ada")
+	ada.Claims = storage.UserClaims{Roles: []string{"a"}, Extra: map[string]any{"level": 7.5, "tags": []any{"<x>"}}}
+	s.must(s.CreateUser(s.Context(), ada))
+	for _, groups := range [][]string{{"g"}, nil} {
+		before, after := ada.Claims, ada.Claims
+		after.Groups = groups
+		ada.Claims = after
+		got, _ := s.change(ada, storage.UserChange{Claims: &after, IfClaims: &before})
+		s.equal(got, ada)
+		_, _, err := s.ChangeUser(s.Context(), ada.ID, storage.UserChange{Claims: &storage.UserClaims{}, IfClaims: &before, Name: new("x"), Now: s.now})
+		s.wants(storage.ErrConflict, err)
+		s.isUser(ada)
+	}
 }
 
 // Whoever runs an import again undoes nothing that was done since.
