@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -38,14 +37,11 @@ func parseOps(body []byte, into any) error {
 	known := members(reflect.TypeOf(into).Elem())
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		value := object[name]
-		free, _ := value.(map[string]any)
 		switch {
 		case !slices.Contains(known, name):
 			problems = append(problems, unknown(name, "member", known))
 		case value == nil:
 			problems = append(problems, operator.Problem{Field: name, Advice: "is null: leave it out to leave it as it is, or give what is empty of its kind"})
-		case free != nil && rounded(free):
-			problems = append(problems, operator.Problem{Field: name, Advice: "has a whole number beyond 2^53, which readers of tokens round: write it as a string"}) // RFC 7493 §2.2
 		}
 	}
 	if len(problems) > 0 {
@@ -78,21 +74,6 @@ func unknown(name, what string, known []string) operator.Problem {
 		advice = fmt.Sprintf("is no %s here; there are none", what)
 	}
 	return operator.Problem{Field: strings.ToValidUTF8(name[:min(len(name), 64)], ""), Advice: advice}
-}
-
-// rounded reports whether a value has a whole number that a float64 cannot
-// tell from its neighbours: the claims of a user are kept and signed as such.
-func rounded(value any) bool {
-	switch v := value.(type) {
-	case json.Number:
-		f, err := v.Float64()
-		return err == nil && !strings.ContainsAny(v.String(), ".eE") && math.Abs(f) > 1<<53-1
-	case []any:
-		return slices.ContainsFunc(v, rounded)
-	case map[string]any:
-		return slices.ContainsFunc(slices.Collect(maps.Values(v)), rounded)
-	}
-	return false
 }
 
 func jsonType(t reflect.Type) string {

@@ -86,7 +86,6 @@ func TestOpsStrict(t *testing.T) {
 		"no password":                 {"POST", "/users", members{"username": "eve", "password": ""}, 400, "password: is empty"},
 		"no hash":                     {"PUT", "/users/by-foreign-id/1", members{"username": "eve", "password_hash": ""}, 400, "password_hash: is empty"},
 		"null":                        {"PATCH", at, members{"disabled": true, "roles": nil}, 400, "roles: is null"},
-		"a number that is rounded":    {"PATCH", at, `{"extra":{"id":[9007199254740993]}}`, 400, "extra: has a whole number beyond 2^53"},
 		"an endless number":           {"PATCH", at, `{"extra":{"id":1e999}}`, 400, "extra"},
 		"thousands of members":        {"POST", "/users", many + `"username":"eve"}`, 400, "m0: is no member"},
 		"a long name of a member":     {"POST", "/users", members{"username": "eve", strings.Repeat("x", 60000): 1}, 400, strings.Repeat("x", 64) + ": is no member"},
@@ -109,8 +108,8 @@ func TestOpsStrict(t *testing.T) {
 	if got := b.want(200, "GET", at+"/sessions", nil).names("sessions", "state"); !slices.Equal(got, []string{"live"}) {
 		t.Errorf("what was refused left the sessions %v", got)
 	}
-	exact := b.want(200, "PATCH", at, `{"extra":{"id":9007199254740991,"big":1e30,"half":0.5}}`)
-	if !strings.Contains(exact.raw, `"id":9007199254740991`) {
+	exact := b.want(200, "PATCH", at, `{"extra":{"id":9007199254740993,"big":1e30,"half":0.5}}`)
+	if !strings.Contains(exact.raw, `"id":9007199254740993`) {
 		t.Errorf("kept as %s", exact.raw)
 	}
 }

@@ -12,15 +12,15 @@ import (
 // that can be set, and a password or its hash. A member that is left out stays
 // as it is, or is empty in a user that is made.
 type userBody struct {
-	Username     *string         `json:"username"`
-	Password     *string         `json:"password"`
-	PasswordHash *string         `json:"password_hash"`
-	Disabled     *bool           `json:"disabled"`
-	ForeignID    *string         `json:"foreign_id"`
-	Roles        *[]string       `json:"roles"`
-	Groups       *[]string       `json:"groups"`
-	Entitlements *[]string       `json:"entitlements"`
-	Extra        *map[string]any `json:"extra"`
+	Username     *string             `json:"username"`
+	Password     *string             `json:"password"`
+	PasswordHash *string             `json:"password_hash"`
+	Disabled     *bool               `json:"disabled"`
+	ForeignID    *string             `json:"foreign_id"`
+	Roles        *[]string           `json:"roles"`
+	Groups       *[]string           `json:"groups"`
+	Entitlements *[]string           `json:"entitlements"`
+	Extra        *storage.FreeClaims `json:"extra"`
 }
 
 // claims are those of before with what the body says.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -60,14 +61,14 @@ func (c *userAddCmd) Run(ctx context.Context, p *process) error {
 }
 
 // freeClaims reads what was given as strings and as JSON.
-func freeClaims(strings, values map[string]string) (map[string]any, error) {
+func freeClaims(texts, values map[string]string) (map[string]any, error) {
 	extra := map[string]any{}
-	for name, text := range strings {
+	for name, text := range texts {
 		extra[name] = text
 	}
 	for name, text := range values {
-		var value any
-		if err := json.Unmarshal([]byte(text), &value); err != nil {
+		value, err := jsonValue(text)
+		if err != nil {
 			return nil, usage("--claim-json %s: the value is not JSON; put it in single quotes, or use --claim for a string", name)
 		}
 		if _, twice := extra[name]; twice {
@@ -79,6 +80,19 @@ func freeClaims(strings, values map[string]string) (map[string]any, error) {
 		return nil, nil
 	}
 	return extra, nil
+}
+
+// jsonValue reads one JSON value. Numbers keep all their digits.
+func jsonValue(text string) (value any, err error) {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	if err = d.Decode(&value); err != nil {
+		return nil, err
+	}
+	if _, err = d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("more than one value")
+	}
+	return value, nil
 }
 
 type userListCmd struct {

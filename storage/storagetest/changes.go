@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"encoding/json"
 	"github.com/google/uuid"
 
 	"github.com/hallmark-auth/hallmark/storage"
@@ -61,7 +62,7 @@ func changesKept(s *store) {
 	bob := s.addUser("bob")
 	u := s.addUser("ada")
 	claims := storage.UserClaims{Roles: []string{"admin"}, Extra: map[string]any{"level": 7, "tags": []string{"x"}, "none": nil}}
-	read := storage.UserClaims{Roles: []string{"admin"}, Extra: map[string]any{"level": 7.0, "tags": []any{"x"}, "none": nil}}
+	read := storage.UserClaims{Roles: []string{"admin"}, Extra: map[string]any{"level": json.Number("7"), "tags": []any{"x"}, "none": nil}}
 	for _, c := range []struct {
 		change storage.UserChange
 		want   func(*storage.User)
@@ -310,7 +311,7 @@ func changesUnknown(s *store) {
 
 func changesCopied(s *store) {
 	ada, web := s.addUser("ada"), s.addClient("web")
-	claims := storage.UserClaims{Roles: []string{"staff"}, Extra: map[string]any{"level": 1.0}}
+	claims := storage.UserClaims{Roles: []string{"staff"}, Extra: map[string]any{"level": "1"}}
 	after, _ := s.change(ada, storage.UserChange{Claims: &claims})
 	policy := web.ClientPolicy
 	policy.Scopes = []string{"read"}
@@ -318,16 +319,16 @@ func changesCopied(s *store) {
 	changed := s.addClient("app", func(c *storage.Client) { c.AuthMethod = storage.AuthBasic })
 	changed, err := s.ChangeClient(s.Context(), "app", storage.ClientChange{Policy: &policy, AddSecret: &secret})
 	s.must(err)
-	claims.Roles[0], claims.Extra["level"] = "admin", 9.0
+	claims.Roles[0], claims.Extra["level"] = "admin", "9"
 	policy.Scopes[0], secret = "everything", storage.Digest{2}
 	for range 2 {
-		after.Claims.Roles[0], after.Claims.Extra["level"] = "admin", 9.0
+		after.Claims.Roles[0], after.Claims.Extra["level"] = "admin", "9"
 		changed.Scopes[0], changed.Secrets[0] = "everything", storage.Digest{2}
 		after, err = s.UserByID(s.Context(), ada.ID)
 		s.must(err)
 		changed, err = s.ClientByID(s.Context(), "app")
 		s.must(err)
-		if after.Claims.Roles[0] != "staff" || after.Claims.Extra["level"] != 1.0 {
+		if after.Claims.Roles[0] != "staff" || after.Claims.Extra["level"] != "1" {
 			s.Fatal("a user was changed from outside")
 		}
 		if changed.Scopes[0] != "read" || changed.Secrets[0] != (storage.Digest{1}) {
