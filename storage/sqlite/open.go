@@ -43,7 +43,7 @@ func create(path string, log *slog.Logger) error {
 	case err == nil:
 		return nil
 	case !errors.Is(err, fs.ErrNotExist):
-		return err
+		return fmt.Errorf("%w: the user that runs hallmark must be able to read and write the file and its directory", err)
 	}
 	if dir := filepath.Dir(path); !exists(dir) {
 		return fmt.Errorf("%s does not exist: make the directory first", dir)
@@ -164,6 +164,8 @@ func explain(path string, err error) error {
 		return fmt.Errorf("%s: %w: another process has held it for %v: end that process", path, err, lockWait)
 	case sqlite3.ErrFull:
 		return fmt.Errorf("%s: %w: make room on the disk", path, err)
+	case sqlite3.ErrIoErr: // a full disk too, where it is the index of the log that does not fit
+		return fmt.Errorf("%s: %w: see whether the disk is full or failing", path, err)
 	}
 	return fmt.Errorf("%s: %w", path, err)
 }
