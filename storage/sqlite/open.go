@@ -33,10 +33,8 @@ var (
 func create(path string, log *slog.Logger) error {
 	info, err := os.Stat(path)
 	switch {
-	case err == nil && info.IsDir():
-		return fmt.Errorf("%s is a directory: name a file in it", path)
 	case err == nil && !info.Mode().IsRegular():
-		return fmt.Errorf("%s is not a regular file: name one", path)
+		return irregular(path, info)
 	case err == nil && info.Mode().Perm()&0o077 != 0:
 		log.Warn("the database can be read by other users of this machine: chmod 600", "path", path, "mode", info.Mode().Perm().String())
 		return nil
@@ -57,6 +55,14 @@ func create(path string, log *slog.Logger) error {
 		return fmt.Errorf("%w: the user that runs hallmark must be able to write in that directory", err)
 	}
 	return f.Close()
+}
+
+// irregular refuses what SQLite would not: opening a pipe may wait for ever.
+func irregular(path string, info fs.FileInfo) error {
+	if info.IsDir() {
+		return fmt.Errorf("%s is a directory: name a file in it", path)
+	}
+	return fmt.Errorf("%s is not a regular file: name one", path)
 }
 
 func exists(path string) bool {
