@@ -150,7 +150,7 @@ func (c *clientChangeCmd) Run(ctx context.Context, p *process) error {
 			return err
 		}
 		policy := c.policy(client.ClientPolicy)
-		if client, err = o.EditClient(ctx, client.ID, operator.ClientEdit{Name: c.Name, Policy: &policy}); err != nil {
+		if client, err = o.EditClient(ctx, client.ID, operator.ClientEdit{Name: c.Name, Policy: &policy, From: &client.ClientPolicy}); err != nil {
 			return err
 		}
 		return unprinted(c.show(p, client), "it is done, but what came of it could not be printed")

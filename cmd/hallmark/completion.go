@@ -102,14 +102,11 @@ func candidates(node *kong.Node, words []string) (found []string) {
 	return slices.DeleteFunc(slices.Compact(found), func(c string) bool { return !strings.HasPrefix(c, typing) })
 }
 
-func enumOf(v *kong.Value) (values []string) {
+func enumOf(v *kong.Value) []string {
 	if v.Enum == "" {
 		return nil
 	}
-	for _, value := range v.EnumSlice() {
-		values = append(values, value)
-	}
-	return values
+	return v.EnumSlice()
 }
 
 func childNamed(node *kong.Node, name string) *kong.Node {

@@ -20,8 +20,7 @@ type Config struct {
 	PublicTLS    `group:"Public listener"`
 	TrustedProxy []string `group:"Public listener" setting:"" placeholder:"CIDR" otherwise:"none; everybody behind a proxy is one network to the sign-in throttle, and the log shows the proxy's address" help:"Address or prefix of a proxy in front of the server that is believed what it says in X-Forwarded-For. Repeatable, or separated by commas or spaces."`
 
-	OpsListen   string `group:"Operators' listener" setting:"" default:"127.0.0.1:8081" placeholder:"ADDR" help:"Where to serve operators: /healthz, /readyz and, with an operator token, the operators' API. Never let the public reach it. Off loopback only with --ops-tls-cert or --ops-insecure."`
-	OpsTLS      `group:"Operators' listener"`
+	OpsListener `group:"Operators' listener"`
 	OpsInsecure bool `group:"Operators' listener" setting:"" help:"Let the operators' listener leave loopback without TLS, where something else protects it: a network of its own, or a container that publishes no port."`
 
 	Place   `group:"Store and keys"`
@@ -39,8 +38,9 @@ type PublicTLS struct {
 	TLSKey  string `name:"tls-key" setting:"" placeholder:"FILE" otherwise:"none" help:"PEM file with the private key of --tls-cert."`
 }
 
-// OpsTLS is what the operators' listener shows.
-type OpsTLS struct {
+// OpsListener says where operators are served, and what the listener shows.
+type OpsListener struct {
+	OpsListen  string `setting:"" default:"127.0.0.1:8081" placeholder:"ADDR" help:"Where to serve operators: /healthz, /readyz and, with an operator token, the operators' API. Never let the public reach it. Off loopback only with --ops-tls-cert or --ops-insecure."`
 	OpsTLSCert string `name:"ops-tls-cert" setting:"" placeholder:"FILE" otherwise:"plain HTTP" help:"Serve operators over TLS, as --tls-cert does the public."`
 	OpsTLSKey  string `name:"ops-tls-key" setting:"" placeholder:"FILE" otherwise:"none" help:"PEM file with the private key of --ops-tls-cert."`
 }

@@ -227,9 +227,9 @@ func checkIssuer(issuer string) error {
 	plain := strings.TrimRight(issuer, "/")
 	switch err := discovery.CheckIssuer(plain); {
 	case err != nil && plain != issuer:
-		return usage("--issuer: %w; and drop the final slash", err)
+		return usage("--issuer: %w; write it like https://login.example.com, and drop the final slash", err)
 	case err != nil:
-		return usage("--issuer: %w", err)
+		return usage("--issuer: %w; write it like https://login.example.com", err)
 	case plain != issuer:
 		return usage("--issuer: drop the final slash: write %s; issuers are compared byte for byte", plain)
 	}

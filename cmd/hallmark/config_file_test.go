@@ -85,7 +85,7 @@ func TestFileHoldsEverySetting(t *testing.T) {
 	want := Config{
 		File:   File{path},
 		Issuer: "https://login.example.com", Demo: true, Listen: "127.0.0.1:1", PublicTLS: PublicTLS{"a", "b"}, TrustedProxy: []string{"10.0.0.0/8", "::1"},
-		OpsListen: "127.0.0.1:2", OpsTLS: OpsTLS{"c", "d"}, OpsInsecure: true,
+		OpsListener: OpsListener{"127.0.0.1:2", "c", "d"}, OpsInsecure: true,
 		Place:           Place{Data: "e", Store: "f", KEKFile: []string{"g,h", "i"}, KEKCommand: "echo j,k", SeenFile: "l"},
 		Logging:         Logging{"json", "debug"},
 		Sessions:        Sessions{time.Minute, 2 * time.Hour, 3 * time.Hour},
@@ -291,6 +291,25 @@ func TestFileOfVariable(t *testing.T) {
 	d.complains([]string{"user", "list"}, "HALLMARK_STORE_FILE: |no such file")
 	d.env = map[string]string{"HALLMARK_STORE_FILE": path, "HALLMARK_STORE": "x", "HALLMARK_DATA_FILE": "x", "HALLMARK_CONFIG_FILE": "x"}
 	d.complains([]string{"user", "list"}, "HALLMARK_CONFIG_FILE is not read|set HALLMARK_CONFIG", "HALLMARK_DATA_FILE is not read", "HALLMARK_STORE and HALLMARK_STORE_FILE are both set")
+}
+
+// TestVariableMistyped: a variable that was meant to be a setting is refused
+// like a mistyped line of the file, with all else that is wrong. What others
+// put into the environment is left alone.
+func TestVariableMistyped(t *testing.T) {
+	d := newDesk(t)
+	d.env = map[string]string{"HALLMARK_ISSURE": "https://a.example.com", "HALLMARK_TRUSTED_PROXIES": "10.0.0.1", "HALLMARK_STORES_FILE": "x", "HALLMARK_LISTEN": "8080"}
+	mistyped := []string{"HALLMARK_ISSURE is not a setting: did you mean HALLMARK_ISSUER?", "HALLMARK_TRUSTED_PROXIES|did you mean HALLMARK_TRUSTED_PROXY?", "HALLMARK_STORES_FILE|did you mean HALLMARK_"}
+	d.complains([]string{"config", "check"}, append(mistyped, "--issuer is missing", "--listen")...)
+	d.complains([]string{"user", "list"}, mistyped...)
+	d.ok("", "version") // takes no settings
+
+	d.env = map[string]string{
+		"HALLMARK_SERVICE_HOST": "10.0.0.9", "HALLMARK_SERVICE_PORT_HTTPS": "443", "HALLMARK_PORT": "tcp://10.0.0.9:443", "HALLMARK_PORT_443_TCP_ADDR": "10.0.0.9",
+		"HALLMARK_TLS_PORT": "tcp://10.0.0.9:443", "HALLMARK_OPS_SERVICE_HOST": "10.0.0.9", "HALLMARK_OPS_PORT": "tcp://10.0.0.9:443",
+		"HALLMARK_REQUIRE_PEERS": "1", "HALLMARKS_ISSURE": "x", "HALLMARK_ISSURE": "", "HALLMARK_KEK": "", "HALLMARK_KEK_FILE": "", "HALLMARK_OPS": "http://127.0.0.1:1",
+	}
+	d.ok("", "config", "check", "--issuer", someIssuer)
 }
 
 // FuzzConfigFile: whatever stands in a file, it is read or refused line by

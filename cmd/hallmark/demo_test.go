@@ -35,10 +35,10 @@ func readDemo(t *testing.T, dir string) demo {
 			t.Errorf("demo.json lacks %s", name)
 		}
 	}
-	if len(members) != 4 {
+	if len(members) != 5 {
 		t.Errorf("demo.json has %d members", len(members))
 	}
-	return demo{Issuer: members["issuer"], ClientID: members["client_id"], Username: members["username"], Password: members["password"]}
+	return demo{Issuer: members["issuer"], Operators: members["operators"], ClientID: members["client_id"], Username: members["username"], Password: members["password"]}
 }
 
 // TestDemoLines pastes what the demo prints into a shell, line by line.
@@ -116,6 +116,11 @@ func TestDemoAgain(t *testing.T) {
 	if strings.Contains(second.err.String(), "act=") {
 		t.Errorf("a second start did something: %s", second.err.String())
 	}
+
+	// Scripts find the operators' listener, wherever it is this time.
+	if moved := readDemo(t, d.data); moved.Issuer != creds.Issuer || moved.Operators != "http://"+second.logged("operators") {
+		t.Errorf("a second start listens on %s and remembers %s", second.logged("operators"), moved.Operators)
+	}
 	second.stop(t)
 
 	// On another port it is another issuer, with the same credentials.
@@ -164,7 +169,7 @@ func TestDemoTogether(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range both {
 		wg.Go(func() {
-			if code := run(ctx, args, strings.NewReader(""), &both[i].out, &both[i].err, func(string) string { return "" }); code != exitOK {
+			if code := run(ctx, args, strings.NewReader(""), &both[i].out, &both[i].err, nil); code != exitOK {
 				t.Errorf("one of two ended with %d: %s", code, both[i].err.String())
 			}
 		})

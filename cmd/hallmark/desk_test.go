@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,14 +36,16 @@ func newDesk(t *testing.T) *desk {
 func (d *desk) run(stdin string, args ...string) result {
 	d.Helper()
 	var out, errs bytes.Buffer
-	getenv := func(name string) string {
-		if name == "HALLMARK_DATA" {
-			return d.data
-		}
-		return d.env[name]
-	}
-	code := run(d.Context(), args, strings.NewReader(stdin), &out, &errs, getenv)
+	code := run(d.Context(), args, strings.NewReader(stdin), &out, &errs, append(d.environ(), "HALLMARK_DATA="+d.data))
 	return result{code, out.String(), errs.String()}
+}
+
+// environ is the environment of commands, beside HALLMARK_DATA.
+func (d *desk) environ() (pairs []string) {
+	for name, value := range d.env {
+		pairs = append(pairs, name+"="+value)
+	}
+	return pairs
 }
 
 // ok runs a command that must succeed and returns its standard output.
@@ -106,10 +109,7 @@ func (d *desk) execute(args ...string) result {
 	ctx, cancel := context.WithTimeout(d.Context(), 20*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, buildProgram(d.T), args...)
-	cmd.Env = append(os.Environ(), "HALLMARK_DATA="+d.data)
-	for name, value := range d.env {
-		cmd.Env = append(cmd.Env, name+"="+value)
-	}
+	cmd.Env = append(append(os.Environ(), "HALLMARK_DATA="+d.data), d.environ()...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
@@ -173,8 +173,9 @@ func (d *desk) serve(args ...string) *running {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &running{cancel: cancel, done: make(chan int, 1)}
 	args = append([]string{"serve", "--data", d.data, "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"}, args...)
+	environ := d.environ()
 	go func() {
-		s.done <- run(ctx, args, strings.NewReader(""), &s.out, &s.err, func(name string) string { return d.env[name] })
+		s.done <- run(ctx, args, strings.NewReader(""), &s.out, &s.err, environ)
 	}()
 	d.Cleanup(func() { s.stop(d.T) })
 	demo := strings.Contains(strings.Join(args, " "), "--demo")
@@ -212,4 +213,24 @@ func (s *running) logged(name string) string {
 	_, rest, _ := strings.Cut(s.err.String(), " "+name+"=")
 	value, _, _ := strings.Cut(rest, " ")
 	return strings.TrimSpace(value)
+}
+
+// freeAddress returns an address that nobody had a moment ago.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(freeAddress(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }

@@ -19,7 +19,6 @@ type doctorCmd struct {
 	Operation
 	Ops
 	PublicTLS
-	OpsTLS
 
 	Issuer string `setting:"" placeholder:"URL" help:"The issuer, exactly as clients and APIs have it. Without it nothing is fetched."`
 }

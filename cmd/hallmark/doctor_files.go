@@ -33,15 +33,16 @@ func (x *examination) dataDir(context.Context) observation {
 	return judgeMode(x.Data, info, 0o700)
 }
 
-// judgeMode compares permissions: what others can read is a warning, what they
-// can change a failure.
+// judgeMode compares permissions with the most that there may be: what others
+// can read is a warning, what they can change a failure.
 func judgeMode(path string, info fs.FileInfo, want fs.FileMode) observation {
 	mode := info.Mode().Perm()
+	more := mode &^ want
 	do := "run: chmod " + strings.TrimPrefix(modeText(want), "0") + " " + path
 	switch {
-	case mode&0o022 != 0:
+	case more&0o022 != 0:
 		return bad(do, "%s can be changed by other users (mode %s)", path, modeText(mode))
-	case mode&0o077 != 0:
+	case more&0o077 != 0:
 		return warn(do, "%s can be read by other users (mode %s)", path, modeText(mode))
 	}
 	return good("%s, mode %s", path, modeText(mode))

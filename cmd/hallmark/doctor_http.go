@@ -82,6 +82,9 @@ func (x *examination) get(ctx context.Context, address string) (*reply, *observa
 	r, err := x.send(ctx, http.MethodGet, address, "")
 	if err != nil {
 		f := bad(reach, "%v", err)
+		if x.secure.err != nil {
+			f.Do = "it was reached, but its certificate was refused: see the check tls"
+		}
 		return nil, &f
 	}
 	if strange := r.strange(); strange != "" || r.status != http.StatusOK {

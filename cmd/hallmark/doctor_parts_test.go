@@ -1,13 +1,7 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -146,94 +140,32 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// A paper is a certificate and its key, as PEM.
-type paper struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	pem  string
-}
-
-// issue makes a certificate for hosts that is good until end; a nil authority
-// signs itself.
-func issue(t *testing.T, by *paper, end time.Time, hosts ...string) *paper {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: strings.Join(append(hosts, "authority"), " ")},
-		NotBefore: end.Add(-90 * 24 * time.Hour), NotAfter: end, DNSNames: hosts,
-		IsCA: by == nil, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature,
-	}
-	parent, signer := template, key
-	if by == nil {
-		template.KeyUsage |= x509.KeyUsageCertSign
-	} else {
-		parent, signer = by.cert, by.key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &paper{cert, key, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}
-}
-
-func (p *paper) keyPEM(t *testing.T) string {
-	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(p.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-}
-
-func TestCertificateFiles(t *testing.T) {
-	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	day := 24 * time.Hour
-	ca := issue(t, nil, now.Add(1000*day))
-	other := issue(t, nil, now.Add(1000*day))
-	good, soon, over := issue(t, ca, now.Add(60*day), "a.example"), issue(t, ca, now.Add(13*day), "a.example"), issue(t, ca, now.Add(-time.Hour), "a.example")
-	future := issue(t, ca, now.Add(200*day), "a.example")
-	for name, tt := range map[string]struct {
-		cert, key string
-		mode      os.FileMode
-		host      string
-		verdict   string
-		part      string
-	}{
-		"good":           {good.pem + ca.pem, good.keyPEM(t), 0o600, "a.example", isOK, "60 days"},
-		"alone":          {good.pem, good.keyPEM(t), 0o600, "a.example", isOK, "60 days"},
-		"expires soon":   {soon.pem + ca.pem, soon.keyPEM(t), 0o600, "a.example", isWarn, "13 days"},
-		"expired":        {over.pem, over.keyPEM(t), 0o600, "a.example", isFail, "expired"},
-		"not yet":        {future.pem, future.keyPEM(t), 0o600, "a.example", isFail, "not valid before"},
-		"another host":   {good.pem, good.keyPEM(t), 0o600, "b.example", isFail, "for a.example, not for b.example"},
-		"another's key":  {good.pem, soon.keyPEM(t), 0o600, "a.example", isFail, "private key"},
-		"wrong order":    {good.pem + other.pem, good.keyPEM(t), 0o600, "a.example", isFail, "certificate 1 is not signed by the one after it"},
-		"key for all":    {good.pem, good.keyPEM(t), 0o644, "a.example", isWarn, "0644"},
-		"key writable":   {good.pem, good.keyPEM(t), 0o622, "a.example", isFail, "0622"},
-		"no certificate": {"hello", good.keyPEM(t), 0o600, "a.example", isFail, "PEM"},
-		"too long":       {strings.Repeat("x", maxPEM+1), good.keyPEM(t), 0o600, "a.example", isFail, "too long"},
+// TestOpsURL: without --ops the operators' listener is where serve's settings put it.
+func TestOpsURL(t *testing.T) {
+	for want, args := range map[string][]string{
+		"http://127.0.0.1:8081":    nil,
+		"http://127.0.0.1:9":       {"--ops-listen", "0.0.0.0:9"},
+		"https://127.0.0.1:9":      {"--ops-listen", ":9", "--ops-tls-cert", "x"},
+		"https://ops.example:8081": {"--ops-listen", ":9", "--ops", "https://ops.example:8081/"},
 	} {
-		certFile, keyFile := filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
-		write(t, certFile, tt.cert)
-		write(t, keyFile, tt.key)
-		chmod(t, keyFile, tt.mode)
-		f := checkCertificateFiles(certFile, keyFile, tt.host, now)
-		if f.Verdict != tt.verdict || !strings.Contains(f.Seen, tt.part) || (f.Do == "") != (tt.verdict == isOK) {
-			t.Errorf("%s: %+v", name, f)
-		}
-		if strings.Contains(f.Seen, "PRIVATE KEY") {
-			t.Errorf("%s shows the key", name)
+		if got, err := parsedDoctor(t, args...).url(); err != nil || got != want {
+			t.Errorf("with %v it is %s, %v; want %s", args, got, err, want)
 		}
 	}
-	if f := checkCertificateFiles("/nonexistent/cert", "/nonexistent/key", "a.example", now); f.Verdict != isFail || !strings.Contains(f.Seen, "/nonexistent/key") {
-		t.Errorf("without files: %+v", f)
+}
+
+func parsedDoctor(t *testing.T, args ...string) *doctorCmd {
+	t.Helper()
+	var cmds commands
+	p := &process{stdout: io.Discard, stderr: io.Discard, getenv: func(string) string { return "" }}
+	parser, err := p.parser(&cmds)
+	if err == nil {
+		_, err = parser.Parse(append([]string{"doctor", "check"}, args...))
 	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &cmds.Doctor.Check
 }
 
 // TestDoctorManual: docs/doctor.md says what each check means.

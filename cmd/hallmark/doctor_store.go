@@ -105,7 +105,7 @@ func (x *examination) kek(ctx context.Context) observation {
 // besideStore reports a key file in the store's directory.
 func (x *examination) besideStore(store string) bool {
 	files := x.KEKFile
-	if len(files) == 0 && x.KEKCommand == "" && x.process.getenv("HALLMARK_KEK") == "" {
+	if len(files) == 0 && x.KEKCommand == "" && x.process.getenv(kekVariable) == "" {
 		files = []string{x.kekPath()}
 	}
 	for _, f := range files {
@@ -205,11 +205,11 @@ func number(v storage.Version) string { return strconv.FormatInt(int64(v), 10) }
 
 // ready asks the operators' listener.
 func (x *examination) ready(ctx context.Context) observation {
-	base, err := x.url(x.process.getenv)
+	base, err := x.url()
 	if err != nil {
 		return bad("give its URL with --ops", "%v", err)
 	}
-	is, err := askReady(ctx, base)
+	is, err := askReady(ctx, base, x.prober())
 	switch {
 	case err != nil && x.absent && x.Ops.Ops == "":
 		return lacks("the operators' listener: --ops")

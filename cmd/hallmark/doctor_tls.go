@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"strings"
@@ -14,10 +13,9 @@ import (
 )
 
 const (
-	soon              = 14 * 24 * time.Hour
-	maxCertificatePEM = 1 << 20
-	renew             = "renew the certificate, and see why that does not happen by itself"
-	wholeChain        = "serve the certificate followed by its intermediates; for an authority of your own, set SSL_CERT_FILE where verifiers run"
+	soon       = 14 * 24 * time.Hour
+	renew      = "renew the certificate, and see why that does not happen by itself"
+	wholeChain = "serve the certificate followed by its intermediates; for an authority of your own, set SSL_CERT_FILE where verifiers run"
 )
 
 // tls judges the connection on which the metadata came, with the roots that
@@ -89,78 +87,53 @@ func hosts(c *x509.Certificate) []string {
 
 // tlsFiles looks at what the public listener would show after its next start.
 func (x *examination) tlsFiles(context.Context) observation {
-	if x.TLSCert == "" && x.TLSKey == "" {
-		return lacks("--tls-cert and --tls-key, where the public listener speaks TLS itself")
-	}
-	u, err := url.Parse(x.Issuer)
-	if err != nil {
-		u = &url.URL{}
-	}
-	return checkCertificateFiles(x.TLSCert, x.TLSKey, u.Hostname(), x.now())
+	return checkPair(x.PublicTLS.pair(), x.Issuer, x.now())
 }
 
 // opsTLSFiles looks at what the operators' listener would show.
 func (x *examination) opsTLSFiles(context.Context) observation {
-	if x.OpsTLSCert == "" && x.OpsTLSKey == "" {
-		return lacks("--ops-tls-cert and --ops-tls-key, where the operators' listener speaks TLS")
-	}
-	u, err := url.Parse(x.Ops.Ops)
-	if err != nil {
-		u = &url.URL{}
-	}
-	return checkCertificateFiles(x.OpsTLSCert, x.OpsTLSKey, u.Hostname(), x.now())
+	return checkPair(x.OpsListener.pair(), x.Ops.Ops, x.now())
 }
 
-// checkCertificateFiles looks at what a listener would serve: the pair, the
-// key's mode, the chain in its order, the host and the days until it expires.
-func checkCertificateFiles(certFile, keyFile, host string, now time.Time) observation {
-	info, err := os.Stat(keyFile)
+// checkPair looks at what a listener would serve: the pair, the key's mode, the
+// chain in its order, the days until it expires, and the host of the URL if
+// there is one.
+func checkPair(p pair, address string, now time.Time) observation {
+	switch {
+	case p.cert == "" && p.key == "":
+		return lacks(fmt.Sprintf("--%s and --%s, where that listener speaks TLS itself", p.certSetting(), p.keySetting()))
+	case p.cert == "" || p.key == "":
+		return bad("give both, or neither", "--%s and --%s: one of them is missing", p.certSetting(), p.keySetting())
+	}
+	info, err := os.Stat(p.key)
 	if err != nil {
 		return bad("name the private key's file", "%v", err)
 	}
-	if f := judgeMode(keyFile, info, 0o600); f.Verdict != isOK {
+	if f := judgeMode(p.key, info, 0o640); f.Verdict != isOK { // a group may read it, as configuration.md says
 		return f
 	}
-	certPEM, err := readPEM(certFile)
+	parsed, _, err := p.load()
 	if err != nil {
-		return bad("name the certificate's file", "%v", err)
-	}
-	keyPEM, err := readPEM(keyFile)
-	if err != nil {
-		return bad("name the private key's file", "%v", err)
-	}
-	defer clear(keyPEM)
-	pair, err := tls.X509KeyPair(certPEM, keyPEM)
-	if err != nil {
-		return bad("give a certificate and its own private key, both as PEM", "%s and %s: %v", certFile, keyFile, err)
+		return bad("give a certificate and its own private key, both as PEM", "%s", strings.Join(errorLines(err), "; "))
 	}
 	var chain []*x509.Certificate
-	for _, der := range pair.Certificate {
+	for _, der := range parsed.Certificate {
 		c, err := x509.ParseCertificate(der)
 		if err != nil {
-			return bad("give certificates as PEM", "%s: %v", certFile, err)
+			return bad("give certificates as PEM", "%s: %v", p.cert, err)
 		}
 		chain = append(chain, c)
 	}
 	for i, c := range chain[1:] {
 		if err := chain[i].CheckSignatureFrom(c); err != nil {
-			return bad("put the server's certificate first, then each one's issuer", "%s: certificate %d is not signed by the one after it", certFile, i+1)
+			return bad("put the server's certificate first, then each one's issuer", "%s: certificate %d is not signed by the one after it", p.cert, i+1)
 		}
 	}
+	host := ""
+	if u, err := url.Parse(address); err == nil {
+		host = u.Hostname()
+	}
 	f := judgeChain(chain, host, now)
-	f.Seen = certFile + ": " + f.Seen
+	f.Seen = p.cert + ": " + f.Seen
 	return f
-}
-
-func readPEM(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxCertificatePEM+1))
-	if err == nil && len(b) > maxCertificatePEM {
-		err = fmt.Errorf("%s is too long for PEM", path)
-	}
-	return b, err
 }

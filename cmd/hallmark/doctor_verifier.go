@@ -71,12 +71,18 @@ func (c *verifierCmd) await(ctx context.Context, p *process, r *rotation.Rehears
 	defer cancel()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	silent := ""
 	for pressed := enter(p.stdin); ; {
 		select {
 		case <-r.Fetched():
 		case <-pressed:
 		case <-tick.C:
-			if !r.Knock(ctx) { // an API may fetch when it first needs to
+			accepted, err := r.Knock(ctx) // an API may fetch when it first needs to
+			if err != nil && ctx.Err() == nil && err.Error() != silent {
+				silent = err.Error()
+				fmt.Fprintf(p.stderr, "… the API does not answer yet: %s; start it, or see whether %s is its URL\n", printable(silent), c.URL)
+			}
+			if !accepted {
 				continue
 			}
 		case <-ctx.Done():

@@ -45,16 +45,6 @@ func lateAPI(issuer, audience string, requests *lockedBuffer) http.Handler {
 	})
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // TestDoctorVerifier runs the real program against an API in another process
 // that froze its keys: it says so, and ends with the code.
 func TestDoctorVerifier(t *testing.T) {
@@ -139,6 +129,11 @@ func TestDoctorVerifierFails(t *testing.T) {
 	began := time.Now()
 	r := d.run("", "doctor", "verifier", deaf.URL, "--wait", "1500ms")
 	if r.code != exitFailure || r.out != "" || !strings.Contains(r.err, "neither fetched the key set") || time.Since(began) > 10*time.Second {
+		t.Errorf("ended with %d: %s%s", r.code, r.out, r.err)
+	}
+	// Nobody is there, and that is said while it waits, once.
+	r = d.run("", "doctor", "verifier", "http://"+freeAddress(t), "--wait", "3500ms")
+	if r.code != exitFailure || strings.Count(r.err, "does not answer yet: dial tcp") != 1 {
 		t.Errorf("ended with %d: %s%s", r.code, r.out, r.err)
 	}
 	// Somebody presses Enter though nothing is ready: the control says what the API answers.

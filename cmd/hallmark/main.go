@@ -43,5 +43,5 @@ func main() {
 	// A second Ctrl-C ends the process at once. A second SIGTERM does not: some
 	// supervisors send it to the process and again to its group.
 	context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt) })
-	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv))
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
 }

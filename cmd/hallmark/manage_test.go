@@ -120,16 +120,16 @@ func TestUserHash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.ok(u.PasswordHash+"\n", "user", "add", "bob", "--password-hash")
+	d.ok(u.PasswordHash+"\n", "user", "add", "bob", "--hash")
 	if got := d.one("user", "show", "bob"); got["has_password"] != true {
 		t.Errorf("added %v", got)
 	}
-	r := d.run("$unheard-of$"+strings.Repeat("x", 40)+"\n", "user", "add", "carol", "--password-hash")
+	r := d.run("$unheard-of$"+strings.Repeat("x", 40)+"\n", "user", "add", "carol", "--hash")
 	r.check(t, exitUsage, []string{"user", "add"}, "password_hash")
 	if strings.Contains(r.err, "xxxx") {
 		t.Errorf("repeats the hash: %s", r.err)
 	}
-	d.fails(exitUsage, "", []string{"user", "add", "carol", "--password-hash", "--no-password"}, "--no-password")
+	d.fails(exitUsage, "", []string{"user", "add", "carol", "--hash", "--no-password"}, "--no-password")
 }
 
 // TestClientLife: two secrets at a time, a change of what is named alone, and

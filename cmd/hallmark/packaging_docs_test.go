@@ -2,8 +2,6 @@ package main
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -65,7 +64,8 @@ func TestProxies(t *testing.T) {
 		t.Run(proxy.program, func(t *testing.T) {
 			need(t, proxy.program)
 			dir, port := t.TempDir(), freePort(t)
-			ca := writeCertificate(t, dir)
+			pair := makePair(t, nextYear())
+			pair.write(t, dir)
 			issuer := "https://localhost:" + port
 			d := newDesk(t)
 			server := d.serve("--issuer", issuer, "--trusted-proxy", "127.0.0.1")
@@ -74,7 +74,7 @@ func TestProxies(t *testing.T) {
 			d.json(&client, "", "client", "add", "--auth", "client_secret_basic", "--audience", "https://api.example.com")
 
 			site := strings.NewReplacer(
-				"127.0.0.1:8080", server.logged("public"), "login.example.com.pem", "cert.pem", "login.example.com.key", "key.pem",
+				"127.0.0.1:8080", server.logged("public"), "login.example.com.pem", "tls.crt", "login.example.com.key", "tls.key",
 				"/etc/ssl/certs", dir, "/etc/ssl/private", dir, "login.example.com", "localhost", "443", port,
 			).Replace(block(t, "docs/operations.md", proxy.language))
 			file := filepath.Join(dir, "proxy.conf")
@@ -85,9 +85,7 @@ func TestProxies(t *testing.T) {
 
 			// The proxy is 127.0.0.1, the caller 127.0.0.2, and what it claims is nobody's.
 			from := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
-			pool := x509.NewCertPool()
-			pool.AppendCertsFromPEM(ca)
-			caller := &http.Client{Transport: &http.Transport{DialContext: from.DialContext, TLSClientConfig: &tls.Config{RootCAs: pool}}}
+			caller := &http.Client{Transport: &http.Transport{DialContext: from.DialContext, TLSClientConfig: &tls.Config{RootCAs: pair.roots()}}}
 			defer caller.CloseIdleConnections()
 			form := url.Values{"grant_type": {"password"}, "username": {"alice"}, "password": {imagePassword}}
 			req, err := http.NewRequest("POST", issuer+"/oauth2/token", strings.NewReader(form.Encode()))
@@ -107,38 +105,6 @@ func TestProxies(t *testing.T) {
 			}
 		})
 	}
-}
-
-// freePort returns a port that nobody had a moment ago.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
-}
-
-// writeCertificate puts a certificate for localhost and its key where a proxy
-// reads them.
-func writeCertificate(t *testing.T, dir string) (ca []byte) {
-	t.Helper()
-	cert, ca := localhostCertificate(t)
-	der, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string][]byte{"cert.pem": ca, "key.pem": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})} {
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return ca
 }
 
 // background runs a server until the test ends, and waits until it listens.
@@ -187,14 +153,15 @@ func TestOperationsNames(t *testing.T) {
 	}
 }
 
-// TestLinks: what the documents link to in the repository is there.
+// TestLinks: what the documents link to in the repository is there, down to the
+// heading, and no document is one that nobody finds.
 func TestLinks(t *testing.T) {
 	out, err := exec.Command("git", "-C", repo(t), "ls-files", "--cached", "--others", "--exclude-standard", "--", "*.md").Output()
 	if err != nil {
 		lacking(t, "git, or the checkout is not one", err)
 	}
-	link := regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`)
-	n := 0
+	link := regexp.MustCompile(`\]\(([^)#]+)#?([^)]*)\)`)
+	n, linked := 0, map[string]bool{}
 	for name := range strings.Lines(string(out)) {
 		name = strings.TrimSpace(name)
 		for _, m := range link.FindAllStringSubmatch(string(repoFile(t, name)), -1) {
@@ -202,14 +169,32 @@ func TestLinks(t *testing.T) {
 				continue
 			}
 			n++
-			if _, err := os.Stat(filepath.Join(repo(t), filepath.Dir(name), m[1])); err != nil {
+			target := filepath.Join(filepath.Dir(name), m[1])
+			linked[target] = true
+			if _, err := os.Stat(filepath.Join(repo(t), target)); err != nil {
 				t.Errorf("%s links to %s: %v", name, m[1], err)
+			} else if m[2] != "" && !slices.Contains(headings(string(repoFile(t, target))), m[2]) {
+				t.Errorf("%s links to %s#%s, and there is no such heading", name, m[1], m[2])
 			}
+		}
+	}
+	for name := range strings.Lines(string(out)) {
+		if name = strings.TrimSpace(name); strings.HasPrefix(name, "docs/") && !linked[name] {
+			t.Errorf("no document links to %s", name)
 		}
 	}
 	if n == 0 {
 		t.Error("no links are found")
 	}
+}
+
+// headings are the anchors of a document's headings, as GitHub makes them.
+func headings(text string) (anchors []string) {
+	for _, m := range regexp.MustCompile("(?m)^#+ (.+)$").FindAllStringSubmatch(text, -1) {
+		plain := regexp.MustCompile(`[^\w -]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		anchors = append(anchors, strings.ReplaceAll(plain, " ", "-"))
+	}
+	return anchors
 }
 
 // TestBackup: a backup taken while the server runs, as docs/operations.md says,

@@ -2,17 +2,10 @@ package main
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
-	"errors"
 	"io"
 	"log"
-	"math/big"
 	"net"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -109,6 +102,17 @@ func TestCompose(t *testing.T) {
 	}
 	if want := execForm(t, one(t, image, "VOLUME")); !slices.Equal(targets, want) {
 		t.Errorf("volumes at %q, the image writes to %q", targets, want)
+	}
+
+	// A file of settings, as docs/operations.md mounts it.
+	override := filepath.Join(t.TempDir(), "override.yml")
+	write(t, override, block(t, "docs/operations.md", "yaml"))
+	filed := compose(t, "COMPOSE_FILE=docker-compose.yml:"+override).Services["hallmark"]
+	if env := filed.Environment; env["HALLMARK_CONFIG"] == "" || env["HALLMARK_ISSUER"]+env["HALLMARK_TRUSTED_PROXY"]+env["HALLMARK_LOG_FORMAT"] != "" {
+		t.Errorf("with a file of settings the environment is %q", env)
+	}
+	if mounted := filepath.Join(repo(t), "hallmark.toml") + ":" + filed.Environment["HALLMARK_CONFIG"] + ":ro"; !slices.Contains(filed.Volumes, mounted) {
+		t.Errorf("volumes %q, want %s among them", filed.Volumes, mounted)
 	}
 
 	given := compose(t, "HALLMARK_ISSUER=https://login.example.com", "HALLMARK_TRUSTED_PROXY=10.0.0.1").Services["hallmark"].Environment
@@ -314,12 +318,10 @@ func testContainer(t *testing.T, c *container) {
 	}
 
 	t.Run("HEALTHCHECK", func(t *testing.T) {
-		if r := c.run("", "hallmark", "ready", "--help"); r.code != exitOK {
-			lacking(t, "hallmark ready", errors.New(r.err))
-		}
 		_, health, _ := strings.Cut(one(t, dockerfile(t)[1], "HEALTHCHECK"), "CMD ")
 		for address, want := range map[string]int{ops: exitOK, public: exitFailure} {
-			if r := c.run("", append(execForm(t, health), "--ops", "http://"+address)...); r.code != want {
+			c.env["HALLMARK_OPS_LISTEN"] = address // the server's own was taken with port 0
+			if r := c.run("", execForm(t, health)...); r.code != want {
 				t.Errorf("%s ended with %d, want %d: %s", health, r.code, want, r.err)
 			}
 		}
@@ -357,13 +359,13 @@ type tlsProxy struct {
 
 func newTLSProxy(t *testing.T) *tlsProxy {
 	t.Helper()
-	cert, ca := localhostCertificate(t)
-	p := &tlsProxy{ca: ca}
+	pair := makePair(t, nextYear())
+	p := &tlsProxy{ca: []byte(pair.cert)}
 	front := httptest.NewUnstartedServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(p.target.Load())
 		r.SetXForwarded()
 	}})
-	front.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13}
+	front.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{pair.leaf.Raw}, PrivateKey: pair.private}}, MinVersion: tls.VersionTLS13}
 	front.Config.ErrorLog = log.New(io.Discard, "", 0) // a test refuses the certificate
 	front.StartTLS()
 	t.Cleanup(front.Close)
@@ -377,22 +379,3 @@ func newTLSProxy(t *testing.T) *tlsProxy {
 
 // to sets where the proxy passes requests to.
 func (p *tlsProxy) to(addr string) { p.target.Store(&url.URL{Scheme: "http", Host: addr}) }
-
-// localhostCertificate is good for localhost, and its own authority.
-func localhostCertificate(t *testing.T) (tls.Certificate, []byte) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-}

@@ -85,10 +85,11 @@ func newUnitRun(t *testing.T) unitRun {
 		}
 	}
 	for _, pair := range strings.Fields(strings.Join(u["Environment"], " ")) {
-		r.env = append(r.env, strings.NewReplacer("%S", state, "%d", credentials).Replace(pair))
+		r.env = append(r.env, strings.NewReplacer("%S", state, "%d", credentials, "/etc/hallmark", r.dir).Replace(pair))
 	}
 	// What the administrator writes, as docs/operations.md says.
-	r.env = append(r.env, "HALLMARK_ISSUER=https://login.example.com", "HALLMARK_TRUSTED_PROXY=127.0.0.1", "HALLMARK_LISTEN=127.0.0.1:0", "HALLMARK_OPS_LISTEN=127.0.0.1:0")
+	write(t, filepath.Join(r.dir, "hallmark.toml"), block(t, "docs/operations.md", "toml"))
+	r.env = append(r.env, "HALLMARK_LISTEN=127.0.0.1:0", "HALLMARK_OPS_LISTEN=127.0.0.1:0")
 	id, _, _ := strings.Cut(u["LoadCredential"][0], ":")
 	shell(t, r.dir, "mkdir credentials && head -c 32 /dev/urandom | base64 > credentials/"+id)
 	if os.Getuid() == 0 {
@@ -143,6 +144,7 @@ func TestUnitRuns(t *testing.T) {
 	operate(imagePassword+"\n", "user", "add", "alice")
 	operate("", "client", "add", "--id", "web", "--audience", "https://api.example.com")
 	operate("", "keys", "rotate", "--now")
+	operate("", "config", "check")
 	resp, err := http.PostForm("http://"+public+"/oauth2/token", map[string][]string{
 		"grant_type": {"password"}, "client_id": {"web"}, "username": {"alice"}, "password": {imagePassword},
 	})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,12 +15,15 @@ import (
 
 // Ops says where the operators' listener is.
 type Ops struct {
-	Ops string `setting:"" placeholder:"URL" help:"URL of the operators' listener. Default: plain HTTP at HALLMARK_OPS_LISTEN, or at 127.0.0.1:8081."`
+	OpsListener
+
+	Ops string `setting:"" placeholder:"URL" otherwise:"where the settings of serve put it" help:"URL of the operators' listener, where it is reached under another name than --ops-listen."`
 }
 
 type readyCmd struct {
-	Output
+	File
 	Ops
+	Output
 }
 
 const probeTime = 5 * time.Second
@@ -31,11 +35,11 @@ type readiness struct {
 }
 
 func (c *readyCmd) Run(ctx context.Context, p *process) error {
-	base, err := c.url(p.getenv)
+	base, err := c.url()
 	if err != nil {
 		return err
 	}
-	ready, err := askReady(ctx, base)
+	ready, err := askReady(ctx, base, c.prober())
 	if err != nil {
 		return fail(exitFailure, "not ready: %w; see whether the server runs, and name its operators' listener with --ops", err)
 	}
@@ -53,9 +57,12 @@ func (c *readyCmd) Run(ctx context.Context, p *process) error {
 }
 
 // url is where the operators' listener is, without a path.
-func (o Ops) url(getenv func(string) string) (string, error) {
-	if o.Ops == "" {
-		return "http://" + dialable(or(getenv("HALLMARK_OPS_LISTEN"), "127.0.0.1:8081")), nil
+func (o Ops) url() (string, error) {
+	switch {
+	case o.Ops == "" && o.OpsTLSCert != "":
+		return "https://" + dialable(o.OpsListen), nil
+	case o.Ops == "":
+		return "http://" + dialable(o.OpsListen), nil
 	}
 	u, err := url.Parse(o.Ops)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Path != "" && u.Path != "/" {
@@ -76,15 +83,26 @@ func dialable(listen string) string {
 	return net.JoinHostPort(host, port)
 }
 
+// prober is the client for the operators' listener. A URL that --ops gives is
+// verified as any other. Where the settings of serve put the listener, on this
+// machine, its certificate need not be for that address nor be known here:
+// nothing secret is sent, and what is answered opens nothing.
+func (o Ops) prober() *http.Client {
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if o.Ops == "" && o.OpsTLSCert != "" {
+		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}
+	}
+	return client
+}
+
 // askReady asks /readyz. An error means that it was not the server who answered.
-func askReady(ctx context.Context, base string) (readiness, error) {
+func askReady(ctx context.Context, base string, client *http.Client) (readiness, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", nil)
 	if err != nil {
 		return readiness{}, err
 	}
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := client.Do(req)
 	if err != nil {
 		return readiness{}, errors.New(unwrapURL(err))

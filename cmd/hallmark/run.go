@@ -18,12 +18,13 @@ type process struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
-	settings       sources // found by the parser
+	environ        []string // what getenv looks in
+	settings       sources  // found by the parser
 }
 
 // run is the whole program as a function. It returns the exit code.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) int {
-	err := (&process{stdin: stdin, stdout: stdout, stderr: stderr, getenv: getenv}).run(ctx, args)
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string) int {
+	err := (&process{stdin: stdin, stdout: stdout, stderr: stderr, getenv: lookup(environ), environ: environ}).run(ctx, args)
 	if err != nil && !errors.Is(err, errHelp) && !errors.Is(err, errShown) {
 		for _, line := range errorLines(err) {
 			fmt.Fprintln(stderr, "hallmark:", oneLine(line))
@@ -65,7 +66,7 @@ func (p *process) run(ctx context.Context, args []string) error {
 
 // parser reads command lines into cmds, and settings from elsewhere.
 func (p *process) parser(cmds *commands, more ...kong.Option) (*kong.Kong, error) {
-	p.settings = sources{getenv: p.getenv, origins: map[string]origin{}}
+	p.settings = sources{getenv: p.getenv, environ: p.environ, origins: map[string]origin{}}
 	return kong.New(cmds, append(more,
 		kong.Name("hallmark"), kong.Description(about), kong.NoDefaultHelp(), kong.Writers(p.stdout, p.stderr),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),

@@ -337,7 +337,7 @@ func TestFailedStartLetsGo(t *testing.T) {
 	d := newDesk(t)
 	cfg := Config{
 		Place: Place{Data: d.data, KEKFile: []string{filepath.Join(d.data, "none")}}, Logging: Logging{LogFormat: "text", LogLevel: "error"},
-		Issuer: someIssuer, Listen: "127.0.0.1:0", OpsListen: "127.0.0.1:0",
+		Issuer: someIssuer, Listen: "127.0.0.1:0", OpsListener: OpsListener{OpsListen: "127.0.0.1:0"},
 		Sessions: Sessions{AccessLifetime: time.Minute, IdleLifetime: time.Hour, AbsoluteLifetime: time.Hour},
 	}
 	var log bytes.Buffer

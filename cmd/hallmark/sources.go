@@ -32,6 +32,7 @@ type origin struct {
 // cannot be used is collected, not returned: kong would stop at the first.
 type sources struct {
 	getenv  func(string) string
+	environ []string // NAME=VALUE, as in os.Environ
 	begun   bool
 	broken  error          // why the configuration file cannot be read at all
 	path    string         // of the configuration file; empty: there is none
@@ -75,6 +76,8 @@ func (s *sources) begin(ctx *kong.Context) {
 	if flag == nil {
 		return
 	}
+	known := settingsOf(ctx.Model)
+	s.mistyped(known)
 	s.path = s.getenv(variable(flag.Name))
 	for _, given := range ctx.Path {
 		if given.Flag == flag {
@@ -86,11 +89,11 @@ func (s *sources) begin(ctx *kong.Context) {
 	}
 	text, mode, err := readLimited(s.path, maxConfigFile)
 	if err != nil {
-		s.broken = usage("--config: %w", err)
+		s.broken = usage("--config: %w; name a TOML file that can be read", err)
 		return
 	}
 	s.mode = mode
-	s.broken = s.readFile(text, settingsOf(ctx.Model))
+	s.broken = s.readFile(text, known)
 }
 
 func configFlag(command *kong.Node) *kong.Flag {
@@ -124,41 +127,6 @@ func settingsOf(app *kong.Application) []*kong.Flag {
 
 // holdsSecret reports a setting whose value may hold a password.
 func holdsSecret(flag *kong.Flag) bool { return flag.Tag.Get("setting") == "dsn" }
-
-// variable names the environment variable of a setting.
-func variable(flag string) string {
-	return "HALLMARK_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
-}
-
-// environment looks for a setting in its variable, or in the file that the
-// variable with _FILE appended names.
-func (s *sources) environment(flag *kong.Flag) (string, origin) {
-	name := variable(flag.Name)
-	value, path := s.getenv(name), s.getenv(name+"_FILE")
-	switch {
-	case path != "" && !holdsSecret(flag):
-		s.unreadable(flag.Name, "%s_FILE is not read, because %s is no secret: set %s", name, flag.Name, name)
-		return "", origin{}
-	case value != "" && path != "":
-		s.unreadable(flag.Name, "%[1]s and %[1]s_FILE are both set: unset one of them", name)
-		return "", origin{}
-	case value != "":
-		return value, origin{fromEnvironment, name}
-	case path == "":
-		return "", origin{}
-	}
-	text, _, err := readLimited(path, maxLine)
-	value = strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
-	switch {
-	case err != nil:
-		s.unreadable(flag.Name, "%s_FILE: %v", name, err)
-		return "", origin{}
-	case value == "" || strings.ContainsRune(value, 0):
-		s.unreadable(flag.Name, "%s_FILE: %s is empty or holds no text; it is to be the value of %s", name, path, flag.Name)
-		return "", origin{}
-	}
-	return value, origin{fromEnvironment, name + "_FILE"}
-}
 
 // usable tries a value on a copy of the setting, so that kong will take it.
 func (s *sources) usable(flag *kong.Flag, where string, value any) bool {

@@ -28,9 +28,10 @@ type pair struct {
 	cert, key string // PEM files; both empty: plain HTTP
 }
 
-func (c Config) pairs() []pair {
-	return []pair{{"public", "", c.TLSCert, c.TLSKey}, {"operators", "ops-", c.OpsTLSCert, c.OpsTLSKey}}
-}
+func (t PublicTLS) pair() pair   { return pair{"public", "", t.TLSCert, t.TLSKey} }
+func (o OpsListener) pair() pair { return pair{"operators", "ops-", o.OpsTLSCert, o.OpsTLSKey} }
+
+func (c Config) pairs() []pair { return []pair{c.PublicTLS.pair(), c.OpsListener.pair()} }
 
 func (p pair) certSetting() string { return p.prefix + "tls-cert" }
 func (p pair) keySetting() string  { return p.prefix + "tls-key" }

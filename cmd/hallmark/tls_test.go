@@ -2,16 +2,9 @@ package main
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
 	"log/slog"
-	"math/big"
 	"net/http"
 	"net/http/httptrace"
 	"os"
@@ -22,54 +15,6 @@ import (
 	"time"
 )
 
-// A madePair is a certificate for this machine and its key, in PEM.
-type madePair struct {
-	cert, key string
-	roots     *x509.CertPool // that trust it
-	serial    string
-}
-
-func makePair(t *testing.T, notAfter time.Time) madePair {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: notAfter, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := func(kind string, der []byte) string {
-		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
-	}
-	m := madePair{cert: text("CERTIFICATE", der), key: text("PRIVATE KEY", keyDER), roots: x509.NewCertPool(), serial: serial.String()}
-	m.roots.AppendCertsFromPEM([]byte(m.cert))
-	return m
-}
-
-func nextYear() time.Time { return time.Now().Add(365 * 24 * time.Hour) }
-
-// write puts a pair into a directory and returns the paths.
-func (m madePair) write(t *testing.T, dir string) (cert, key string) {
-	t.Helper()
-	cert, key = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
-	write(t, cert, m.cert)
-	write(t, key, m.key)
-	return cert, key
-}
-
 // A browser is an HTTPS client that keeps its connections, and says how it came.
 type browser struct {
 	*http.Client
@@ -77,7 +22,7 @@ type browser struct {
 }
 
 func newBrowser(t *testing.T, m madePair, versions ...uint16) browser {
-	config := &tls.Config{RootCAs: m.roots, ServerName: "localhost"}
+	config := &tls.Config{RootCAs: m.roots(), ServerName: "localhost"}
 	for _, v := range versions {
 		config.MinVersion, config.MaxVersion = v, v
 	}
@@ -163,11 +108,11 @@ func TestTLS(t *testing.T) {
 	jwks, ready := "https://"+s.logged("public")+"/.well-known/jwks.json", "https://"+s.logged("operators")+"/readyz"
 
 	kept := newBrowser(t, first)
-	if serial, _ := kept.get(jwks); serial != first.serial {
-		t.Errorf("served %s, want the first %s", serial, first.serial)
+	if serial, _ := kept.get(jwks); serial != first.serial() {
+		t.Errorf("served %s, want the first %s", serial, first.serial())
 	}
-	if serial, _ := newBrowser(t, forOps).get(ready); serial != forOps.serial {
-		t.Errorf("operators are served %s, want %s", serial, forOps.serial)
+	if serial, _ := newBrowser(t, forOps).get(ready); serial != forOps.serial() {
+		t.Errorf("operators are served %s, want %s", serial, forOps.serial())
 	}
 	newBrowser(t, first, tls.VersionTLS12).get(jwks)
 	for _, listener := range []string{"public", "operators"} {
@@ -183,10 +128,10 @@ func TestTLS(t *testing.T) {
 
 	swap("second", second)
 	await(t, "reloads", func() bool { return strings.Contains(log.String(), "TLS certificate reloaded") })
-	if serial, _ := newBrowser(t, second).get(jwks); serial != second.serial {
-		t.Errorf("after the swap %s is served, want %s", serial, second.serial)
+	if serial, _ := newBrowser(t, second).get(jwks); serial != second.serial() {
+		t.Errorf("after the swap %s is served, want %s", serial, second.serial())
 	}
-	if serial, reused := kept.get(jwks); serial != first.serial || !reused {
+	if serial, reused := kept.get(jwks); serial != first.serial() || !reused {
 		t.Errorf("a connection from before the swap: %s, kept %v", serial, reused)
 	}
 	if !strings.Contains(log.String(), "not_after="+stamp(nextYear())[:13]) {
@@ -197,7 +142,7 @@ func TestTLS(t *testing.T) {
 	for i, broken := range []madePair{{cert: "not PEM", key: second.key}, {cert: foreign.cert, key: second.key}} {
 		swap([]string{"broken", "mismatch"}[i], broken)
 		await(t, "complains", func() bool { return strings.Count(log.String(), "was not reloaded") == i+1 })
-		if serial, _ := newBrowser(t, second).get(jwks); serial != second.serial {
+		if serial, _ := newBrowser(t, second).get(jwks); serial != second.serial() {
 			t.Errorf("with a pair that cannot be used %s is served", serial)
 		}
 	}
@@ -205,7 +150,7 @@ func TestTLS(t *testing.T) {
 	third := makePair(t, nextYear())
 	swap("third", third)
 	await(t, "reloads again", func() bool { return strings.Count(log.String(), "TLS certificate reloaded") == 2 })
-	if serial, _ := newBrowser(t, third).get(jwks); serial != third.serial {
+	if serial, _ := newBrowser(t, third).get(jwks); serial != third.serial() {
 		t.Errorf("after a repair %s is served", serial)
 	}
 	if n := strings.Count(log.String(), "was not reloaded"); n != 2 {
@@ -281,7 +226,7 @@ func TestCertificateLook(t *testing.T) {
 	write(t, key, next.key)
 	c.look(now.Add(11 * 24 * time.Hour))
 	said("reloaded", "not for the issuer's host")
-	if got, _ := c.config().GetCertificate(nil); got.Leaf.SerialNumber.String() != next.serial {
+	if got, _ := c.config().GetCertificate(nil); got.Leaf.SerialNumber.String() != next.serial() {
 		t.Error("the new pair is not served")
 	}
 	soon := makePair(t, now.Add(time.Hour))

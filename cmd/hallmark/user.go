@@ -17,7 +17,7 @@ type userAddCmd struct {
 
 	Name        string            `arg:"" help:"User name, as typed at sign-in."`
 	NoPassword  bool              `xor:"password" help:"Set no password: nobody signs in as this user until user passwd."`
-	Hash        bool              `name:"password-hash" xor:"password" help:"The first line of standard input is the hash of the password, made by another system. It is replaced at the first sign-in."`
+	Hash        bool              `name:"hash" xor:"password" help:"The first line of standard input is the hash of the password, made by another system. It is replaced at the first sign-in."`
 	Disabled    bool              `help:"Add the user disabled."`
 	Role        []string          `sep:"none" placeholder:"ROLE" help:"A role (RFC 9068 §2.2.3.1). Repeatable, like the others."`
 	Group       []string          `sep:"none" placeholder:"GROUP" help:"A group the user belongs to."`
@@ -79,14 +79,14 @@ func (c *userAddCmd) askable(ctx context.Context, p *process, o *office) error {
 }
 
 // freeClaims reads what was given as strings and as JSON.
-func freeClaims(strings, values map[string]string) (map[string]any, error) {
+func freeClaims(texts, values map[string]string) (map[string]any, error) {
 	extra := map[string]any{}
-	for name, text := range strings {
+	for name, text := range texts {
 		extra[name] = text
 	}
 	for name, text := range values {
-		var value any
-		if err := json.Unmarshal([]byte(text), &value); err != nil {
+		value, err := jsonValue(text)
+		if err != nil {
 			return nil, usage("--claim-json %s: the value is not JSON; put it in single quotes, or use --claim for a string", name)
 		}
 		if _, twice := extra[name]; twice {
@@ -98,6 +98,19 @@ func freeClaims(strings, values map[string]string) (map[string]any, error) {
 		return nil, nil
 	}
 	return extra, nil
+}
+
+// jsonValue reads one JSON value. Numbers keep all their digits.
+func jsonValue(text string) (value any, err error) {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	if err = d.Decode(&value); err != nil {
+		return nil, err
+	}
+	if _, err = d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("more than one value")
+	}
+	return value, nil
 }
 
 type userListCmd struct {

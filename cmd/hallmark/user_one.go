@@ -139,7 +139,7 @@ func (c *userClaimsCmd) Run(ctx context.Context, p *process) error {
 			if err != nil {
 				return err
 			}
-			if u, _, err = o.EditUser(ctx, u.ID, operator.UserEdit{Claims: &claims}); err != nil {
+			if u, _, err = o.EditUser(ctx, u.ID, operator.UserEdit{Claims: &claims, From: &u.Claims}); err != nil {
 				return err
 			}
 		}

@@ -25,7 +25,7 @@ func TestBrowser(t *testing.T) {
 	d.addClient(t, "--id", pageClient, "--origin", page)
 	job, err := json.Marshal(map[string]any{
 		"issuer": d.Issuer, "page": page, "stranger": stranger, "chromium": chromium, "client_id": pageClient,
-		"username": d.Username, "password": d.Password, "revoke": revocation,
+		"username": d.Username, "password": d.Password,
 		"subject": call(t, d.client().Client(t.Context(), token), d),
 	})
 	if err != nil {

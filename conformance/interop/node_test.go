@@ -14,10 +14,6 @@ func needNode(t *testing.T, packages ...string) {
 	}
 }
 
-// revocation says whether the server has POST /oauth2/revoke, which the
-// scripts and the page then use and show the effect of.
-const revocation = false
-
 // A task is what node/peer.mjs reads. Secrets go to a script's standard input.
 type task struct {
 	Issuer    string `json:"issuer"`
@@ -29,7 +25,6 @@ type task struct {
 	Method    string `json:"method"`
 	Username  string `json:"username"`
 	Password  string `json:"password"`
-	Revoke    bool   `json:"revoke"`
 }
 
 // strict is how oauth4webapi and openid-client name what they are refused.
@@ -85,9 +80,7 @@ func TestNodeClients(t *testing.T) {
 						want["subject"], want["subject_after"] = subject, subject
 						want["stranger"] = "OperationProcessingError OAUTH_JWT_CLAIM_COMPARISON_FAILED"
 					}
-					if revocation {
-						want["revoked"] = c.wrongPassword // invalid_grant: the session is over
-					}
+					want["revoked"] = c.wrongPassword // invalid_grant: the session is over
 					answer, err := scripts[method].say("rotated")
 					if err != nil {
 						t.Fatal(err)
@@ -126,7 +119,7 @@ func (d demo) task(t *testing.T, method string) string {
 	t.Helper()
 	j := task{
 		Issuer: d.Issuer, API: d.Issuer + "/demo/me", Audience: audience, Discovery: "oidc",
-		ClientID: d.ClientID, Method: method, Username: d.Username, Password: d.Password, Revoke: revocation,
+		ClientID: d.ClientID, Method: method, Username: d.Username, Password: d.Password,
 	}
 	if method != "none" {
 		j.Discovery = "oauth2" // the other place of the metadata, RFC 8414's

@@ -180,10 +180,14 @@ func (r *Rehearsal) Audience() string { return r.target.Audience }
 func (r *Rehearsal) Fetched() <-chan struct{} { return r.issuer.fetched }
 
 // Knock sends a valid token and tells whether it was accepted, so that an API
-// which fetches keys when it needs them does so.
-func (r *Rehearsal) Knock(ctx context.Context) bool {
+// which fetches keys when it needs them does so. An error means that nobody
+// answered.
+func (r *Rehearsal) Knock(ctx context.Context) (accepted bool, err error) {
 	a, err := r.ask(ctx, r.token(r.k1))
-	return err == nil && a.accepted()
+	if err != nil {
+		return false, err
+	}
+	return a.accepted(), a.broken
 }
 
 // Run asks all questions. An error means that it was not finished: the context

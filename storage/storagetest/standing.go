@@ -28,7 +28,8 @@ func ends(s *store, why storage.EndReason, verb func(u storage.User, now time.Ti
 	ada, bob, web, app := s.addUser("ada"), s.addUser("bob"), s.addClient("web"), s.addClient("app")
 	mine := []device{s.login(ada, web), s.login(ada, web), s.login(ada, app)}
 	expired := s.login(ada, web, func(n *storage.NewSession) { n.Now = n.Now.Add(-2 * idle) })
-	mine = append(mine, expired)
+	long := s.login(ada, web, func(n *storage.NewSession) { n.Now = n.Now.Add(-2 * absolute) })
+	mine = append(mine, expired, long)
 	his := s.login(bob, web)
 
 	s.now = s.now.Add(time.Minute)

@@ -49,5 +49,5 @@ found.rotated = second.refresh_token !== first.refresh_token && second.access_to
 found.stranger = await refusal(subject(second.access_token, 'https://stranger.example'), (e) => e.code)
 found.wrong_password = await refusal(signIn('not the password'), code)
 if (task.client_secret) found.wrong_secret = await refusal(signIn(task.password, methods[task.method]('not-the-secret')), code)
-if (task.revoke) found.revoked = await revoke(second.refresh_token)
+found.revoked = await revoke(second.refresh_token)
 report(found)

@@ -35,5 +35,5 @@ found.old_after = await callAPI(first.access_token)
 found.rotated = second.refresh_token !== first.refresh_token && second.access_token !== first.access_token
 found.wrong_password = await refusal(signIn('not the password'), code)
 if (task.client_secret) found.wrong_secret = await refusal(signIn(task.password, await configure('not-the-secret')), code)
-if (task.revoke) found.revoked = await revoke(second.refresh_token)
+found.revoked = await revoke(second.refresh_token)
 report(found)

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
 
-/** The task: issuer, api, audience, client_id, client_secret, method, username, password, revoke. */
+/** The task: issuer, api, audience, client_id, client_secret, method, username, password. */
 export const task = JSON.parse((await lines.next()).value)
 
 /** Returns when the server signs with another key than before. */

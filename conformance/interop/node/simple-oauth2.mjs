@@ -37,5 +37,5 @@ found.old_after = await callAPI(first)
 found.rotated = second.token.refresh_token !== first.token.refresh_token && second.token.access_token !== first.token.access_token
 found.wrong_password = await refusal(signIn('not the password'), code)
 if (task.client_secret) found.wrong_secret = await refusal(signIn(task.password, configure('not-the-secret')), code)
-if (task.revoke) found.revoked = await revoke(second)
+found.revoked = await revoke(second)
 report(found)
