@@ -37,7 +37,7 @@ func TestBrowser(t *testing.T) {
 		"a wrong password is said to be wrong",
 		"signs in across origins",
 		"a second tab is signed in, too",
-		"two tabs that refresh at once ask once",
+		"two tabs that refresh at once stay signed in",
 		"two tabs without locks get the same refresh token",
 		"ten refreshes at once get the same refresh token",
 		"a lost answer costs nothing",
