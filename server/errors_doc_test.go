@@ -30,9 +30,9 @@ func documented() []errorSection {
 			errClient, errTwoMethods, errClientID, errGrantType, errUnauthorized, errScope, errTarget,
 			errCredentials, errThrottled, errRefreshToken, errTokenType,
 		}},
+		{"At a user's account and the operators' API", []Error{errNoToken, errBearer, errNotJSON, errJSON}},
 		{"At the endpoints of a user's account", []Error{
-			errNoToken, errBearer, errToken, errTokenScope, errNotJSON, errJSON, errCurrent, errNewPassword, errSamePassword, errChanged,
-			errNoSession,
+			errToken, errTokenScope, errCurrent, errNewPassword, errSamePassword, errChanged, errNoSession,
 		}},
 		{"At the operators' API", []Error{
 			errOperatorToken, errOperatorScope, errOpsInvalid, errOpsConflict, errOpsUnknown, errOpsKeys,

@@ -223,6 +223,21 @@ func TestEveryErrorLeadsToItsReason(t *testing.T) {
 		checkRefusal(k, k.get(ops.URL+"/nothing"), "not-found")
 		checkRefusal(k, k.get(ops.URL+"/healthz", func(r *http.Request) { r.Method = "POST" }), "method-not-allowed")
 	})
+	t.Run("what is shared helps operators too", func(t *testing.T) {
+		b := newBureau(t)
+		anonymous := func(r *http.Request) { r.Header.Del("Authorization") }
+		for want, a := range map[string]answer{
+			"/openapi.json":                 b.call("GET", "/nothing", nil),
+			"operator token":                b.call("GET", "/users", nil, anonymous),
+			"one JSON object":               b.call("POST", "/users", "{"),
+			"application/json":              b.call("POST", "/users", "{}", func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }),
+			"Authorization header with one": b.call("GET", "/users", nil, func(r *http.Request) { r.Header.Add("Authorization", "Bearer x") }),
+		} {
+			if !strings.Contains(a.str("error_description"), want) || a.str("error_uri") == "" {
+				t.Errorf("%s is not in %d %s", want, a.status, a.raw)
+			}
+		}
+	})
 }
 
 func checkRefusal(k *kit, a answer, id string) {

@@ -16,18 +16,24 @@ type openAPIDoc struct {
 	Paths   map[string]map[string]json.RawMessage
 	// What is described beside the paths.
 	Components struct {
-		Schemas map[string]struct {
+		Parameters map[string]parameter
+		Schemas    map[string]struct {
 			Properties map[string]json.RawMessage
 			Required   []string
 		}
 	}
 }
 
+type parameter struct {
+	Ref      string `json:"$ref"`
+	Name, In string
+}
+
 type operation struct {
 	OperationID string
 	Tags        []string
 	Security    []map[string][]string
-	Parameters  []struct{ Name, In string }
+	Parameters  []parameter
 	RequestBody json.RawMessage
 	Responses   map[string]json.RawMessage
 }
@@ -61,13 +67,18 @@ func TestOpenAPIRoutes(t *testing.T) {
 				t.Errorf("%s %s has the operationId %q", method, path, o.OperationID)
 			}
 			ids[o.OperationID] = true
-			var shared []struct{ Name, In string }
+			var shared []parameter
 			if raw := item["parameters"]; raw != nil {
 				if err := json.Unmarshal(raw, &shared); err != nil {
 					t.Fatal(err)
 				}
 			}
 			o.Parameters = append(o.Parameters, shared...)
+			for i, p := range o.Parameters {
+				if name, elsewhere := strings.CutPrefix(p.Ref, "#/components/parameters/"); elsewhere {
+					o.Parameters[i] = doc.Components.Parameters[name]
+				}
+			}
 			described[strings.ToUpper(method)+" "+path] = o
 		}
 	}
@@ -89,10 +100,17 @@ func TestOpenAPIRoutes(t *testing.T) {
 		if reads := o.RequestBody != nil; reads != (route.method == "PUT" || route.method == "PATCH" || route.method == "POST" && route.path != "/keys/{kid}/revoke") {
 			t.Errorf("%s is described with a body: %v", name, reads)
 		}
+		var parameters []parameter
 		for _, part := range strings.Split(route.path, "/") {
-			if variable, ok := strings.CutPrefix(part, "{"); ok && !slices.Contains(o.Parameters, struct{ Name, In string }{strings.TrimSuffix(variable, "}"), "path"}) {
-				t.Errorf("%s: the description lacks the parameter %s", name, part)
+			if variable, ok := strings.CutPrefix(part, "{"); ok {
+				parameters = append(parameters, parameter{Name: strings.TrimSuffix(variable, "}"), In: "path"})
 			}
+		}
+		for _, variable := range strings.Fields(route.query) {
+			parameters = append(parameters, parameter{Name: variable, In: "query"})
+		}
+		if !reflect.DeepEqual(o.Parameters, parameters) {
+			t.Errorf("%s is described with the parameters %v, has %v", name, o.Parameters, parameters)
 		}
 		for _, status := range []string{"400", "401", "403", "500", "503"} {
 			if o.Responses[status] == nil {

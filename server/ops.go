@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gorilla/mux"
 
@@ -28,60 +28,78 @@ const (
 type opsRoute struct {
 	method, path string
 	area         string
+	query        string // the names of its parameters in the URL's query
 	act          func(opsCall) (opsAnswer, error)
 }
 
 // opsRoutes is the table of the operators' API.
 func opsRoutes() []opsRoute {
 	return []opsRoute{
-		{"GET", "/users", areaUsers, listUsers},
-		{"POST", "/users", areaUsers, addUser},
-		{"PUT", "/users/by-foreign-id/{foreign_id}", areaUsers, putUser},
-		{"GET", "/users/{sub}", areaUsers, getUser},
-		{"PATCH", "/users/{sub}", areaUsers, editUser},
-		{"DELETE", "/users/{sub}", areaUsers, removeUser},
-		{"GET", "/users/{sub}/sessions", areaSessions, listUserSessions},
-		{"DELETE", "/users/{sub}/sessions", areaSessions, endUserSessions},
+		{"GET", "/users", areaUsers, "username foreign_id after limit", listUsers},
+		{"POST", "/users", areaUsers, "", addUser},
+		{"PUT", "/users/by-foreign-id/{foreign_id}", areaUsers, "", putUser},
+		{"GET", "/users/{sub}", areaUsers, "", getUser},
+		{"PATCH", "/users/{sub}", areaUsers, "", editUser},
+		{"DELETE", "/users/{sub}", areaUsers, "", removeUser},
+		{"GET", "/users/{sub}/sessions", areaSessions, "", listUserSessions},
+		{"DELETE", "/users/{sub}/sessions", areaSessions, "", endUserSessions},
 
-		{"GET", "/clients", areaClients, listClients},
-		{"POST", "/clients", areaClients, addClient},
-		{"GET", "/clients/{client_id}", areaClients, getClient},
-		{"PATCH", "/clients/{client_id}", areaClients, editClient},
-		{"DELETE", "/clients/{client_id}", areaClients, removeClient},
-		{"POST", "/clients/{client_id}/secrets", areaClients, addSecret},
-		{"DELETE", "/clients/{client_id}/secrets", areaClients, dropOldSecrets},
+		{"GET", "/clients", areaClients, "", listClients},
+		{"POST", "/clients", areaClients, "", addClient},
+		{"GET", "/clients/{client_id}", areaClients, "", getClient},
+		{"PATCH", "/clients/{client_id}", areaClients, "", editClient},
+		{"DELETE", "/clients/{client_id}", areaClients, "", removeClient},
+		{"POST", "/clients/{client_id}/secrets", areaClients, "", addSecret},
+		{"DELETE", "/clients/{client_id}/secrets", areaClients, "", dropOldSecrets},
 
-		{"GET", "/sessions", areaSessions, listSessions},
-		{"GET", "/sessions/{sid}", areaSessions, getSession},
-		{"DELETE", "/sessions/{sid}", areaSessions, endSession},
+		{"GET", "/sessions", areaSessions, "after limit", listSessions},
+		{"GET", "/sessions/{sid}", areaSessions, "", getSession},
+		{"DELETE", "/sessions/{sid}", areaSessions, "", endSession},
 
-		{"GET", "/keys", areaKeys, listKeys},
-		{"POST", "/keys/rotate", areaKeys, rotateKeys},
-		{"POST", "/keys/{kid}/revoke", areaKeys, revokeKey},
+		{"GET", "/keys", areaKeys, "", listKeys},
+		{"POST", "/keys/rotate", areaKeys, "", rotateKeys},
+		{"POST", "/keys/{kid}/revoke", areaKeys, "", revokeKey},
 	}
 }
 
 // OpsHandler serves the operators' listener: the probes, which are open, and
-// what operators do, each act with an operator token.
+// what operators do, each act with an operator token. A page that a browser
+// lets call this listener, by a name that was bound to its address, has no
+// token; so Host, which is anything inside a cluster, is not looked at.
 func (s *Server) OpsHandler() http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath() // a foreign id may hold a slash
-	r.NotFoundHandler = s.handle("none", notFound)
+	r.NotFoundHandler = s.opsHandle("none", notFound)
 	for path, h := range map[string]http.HandlerFunc{"/healthz": s.healthy, "/readyz": s.ready, "/openapi.json": describe} {
 		r.Handle(path, h).Methods("GET", "HEAD")
-		r.Handle(path, s.handle("probe", notAllowed("GET, HEAD")))
+		r.Handle(path, s.opsHandle("probe", notAllowed("GET, HEAD")))
 	}
 	if s.cfg.Operator == nil {
 		return r
 	}
-	allowed := map[string][]string{}
-	for _, route := range opsRoutes() {
-		r.Handle(route.path, s.handle("operators", s.operate(route))).Methods(route.method)
-		allowed[route.path] = append(allowed[route.path], route.method)
+	routes, allowed := opsRoutes(), map[string][]string{}
+	for _, route := range routes {
+		methods := []string{route.method}
+		if route.reads() {
+			methods = append(methods, http.MethodHead) // RFC 9110 §9.1
+		}
+		r.Handle(route.path, s.opsHandle("operators", s.operate(route))).Methods(methods...)
+		allowed[route.path] = append(allowed[route.path], methods...)
 	}
-	for path, methods := range allowed { // after all: the first that fits is taken
-		r.Handle(path, s.handle("operators", notAllowed(strings.Join(methods, ", "))))
+	for _, route := range routes { // after all: the first that fits is taken
+		r.Handle(route.path, s.opsHandle("operators", notAllowed(strings.Join(allowed[route.path], ", "))))
 	}
 	return r
+}
+
+func (r opsRoute) reads() bool { return r.method == http.MethodGet }
+
+// opsHandle is handle for a listener whose TLS the issuer's scheme says nothing
+// about (RFC 6797 §7.2).
+func (s *Server) opsHandle(endpoint string, h handlerFunc) http.Handler {
+	return s.handle(endpoint, func(w http.ResponseWriter, r *http.Request) error {
+		w.Header().Del("Strict-Transport-Security")
+		return h(w, r)
+	})
 }
 
 // healthy says that the process lives. Probes leave no records.
@@ -100,10 +118,12 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 
 // An opsCall is a request of an operator who proved to be one.
 type opsCall struct {
-	w    http.ResponseWriter
-	r    *http.Request
-	op   *operator.Operator
-	path map[string]string // the variables of the route, decoded
+	w     http.ResponseWriter
+	r     *http.Request
+	op    *operator.Operator
+	now   time.Time
+	path  map[string]string // the variables of the route, decoded
+	query map[string]string // the parameters of the URL, those that the route has
 }
 
 // An opsAnswer is what an act came to. Without a body the status is 204.
@@ -123,11 +143,9 @@ func (s *Server) operate(route opsRoute) handlerFunc {
 		if err != nil {
 			return err
 		}
-		call := opsCall{w: w, r: r, op: op, path: map[string]string{}}
-		for name, escaped := range mux.Vars(r) {
-			if call.path[name], err = url.PathUnescape(escaped); err != nil || notText(call.path[name]) {
-				return errNotFound.because(errors.New("the path is not well-formed UTF-8"))
-			}
+		call := opsCall{w: w, r: r, op: op, now: s.now()}
+		if err := call.parse(route); err != nil {
+			return err
 		}
 		answer, err := route.act(call)
 		if err != nil {
@@ -159,8 +177,7 @@ func (s *Server) operator(r *http.Request, route opsRoute) (*operator.Operator, 
 		return nil, err
 	}
 	eventOf(r.Context()).note(slog.String("operator", token.Name))
-	reads := route.method == http.MethodGet
-	if !slices.Contains(token.Scopes, route.area) && (!reads || !slices.Contains(token.Scopes, scopeRead)) {
+	if !slices.Contains(token.Scopes, route.area) && (!route.reads() || !slices.Contains(token.Scopes, scopeRead)) {
 		refusal := errOperatorScope
 		refusal.Scope = route.area
 		return nil, refusal.because(fmt.Errorf("the token's scopes are %q", token.Scopes))

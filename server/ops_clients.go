@@ -78,9 +78,6 @@ type clientList struct {
 }
 
 func listClients(c opsCall) (opsAnswer, error) {
-	if _, err := c.query(); err != nil {
-		return opsAnswer{}, err
-	}
 	clients, err := c.op.ListClients(c.r.Context())
 	if err != nil {
 		return opsAnswer{}, err
@@ -137,6 +134,10 @@ func editClient(c opsCall) (opsAnswer, error) {
 	if err := c.read(&body); err != nil {
 		return opsAnswer{}, err
 	}
+	return overtaken(func() (opsAnswer, error) { return c.editClient(body) })
+}
+
+func (c opsCall) editClient(body clientBody) (opsAnswer, error) {
 	client, err := c.op.Client(c.r.Context(), c.path["client_id"])
 	if err != nil {
 		return opsAnswer{}, err
@@ -148,7 +149,7 @@ func editClient(c opsCall) (opsAnswer, error) {
 	if err != nil {
 		return opsAnswer{}, err
 	}
-	client, err = c.op.EditClient(c.r.Context(), client.ID, operator.ClientEdit{Name: body.Name, Policy: &policy})
+	client, err = c.op.EditClient(c.r.Context(), client.ID, operator.ClientEdit{Name: body.Name, Policy: &policy, From: &client.ClientPolicy})
 	if err != nil {
 		return opsAnswer{}, err
 	}

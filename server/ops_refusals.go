@@ -1,6 +1,15 @@
 package server
 
-import "net/http"
+import (
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/hallmark-auth/hallmark/keys"
+	"github.com/hallmark-auth/hallmark/server/operator"
+	"github.com/hallmark-auth/hallmark/server/password"
+	"github.com/hallmark-auth/hallmark/storage"
+)
 
 // The refusals of the operators' API, beside those that any endpoint has.
 var (
@@ -34,8 +43,8 @@ var (
 		ID: "conflict", Code: "invalid_request", Status: http.StatusConflict,
 		Description: "It exists already, or was changed by somebody else meanwhile. Nothing was done.",
 		Help: Help{
-			Why:    "Another user has the name or the foreign id, another client the `client_id`; or a client has two secrets already.",
-			Client: "`problems`, if it is there, names what is in the way. To create or update a user whichever it takes, use `PUT /users/by-foreign-id/{foreign_id}`.",
+			Why:    "Another user has the name or the foreign id, another client the `client_id`; or a client has two secrets already; or many programs change the same record at once.",
+			Client: "`problems`, if it is there, names what is in the way; if it is not, try again. To create or update a user whichever it takes, use `PUT /users/by-foreign-id/{foreign_id}`.",
 		},
 	}
 	errOpsUnknown = Error{
@@ -56,3 +65,61 @@ var (
 		},
 	}
 )
+
+// maxProblems is how many are listed: a body has room for thousands.
+const maxProblems = 50
+
+// wrong refuses a request for all that is wrong with it.
+func wrong(problems ...operator.Problem) error {
+	problems = problems[:min(len(problems), maxProblems)]
+	refusal := errOpsInvalid
+	refusal.Problems = problems
+	return refusal.because(operator.Invalid(problems))
+}
+
+// memberNames are the API's for what the acts call otherwise.
+func memberNames(area string) map[string]string {
+	if area == areaUsers {
+		return map[string]string{"name": "username"}
+	}
+	return map[string]string{
+		"id": "client_id", "name": "client_name", "auth_method": "token_endpoint_auth_method",
+		"grants": "grant_types", "scopes": "scope", "default_scopes": "default_scope",
+	}
+}
+
+func renamed(problems operator.Invalid, area string) operator.Invalid {
+	names, out := memberNames(area), slices.Clone(problems)
+	for i, p := range out {
+		if name, other := names[p.Field]; other {
+			out[i].Field = name
+		}
+	}
+	return out
+}
+
+// opsRefusal gives what an act of an area reports a public half.
+func opsRefusal(err error, area string) error {
+	var invalid operator.Invalid
+	var conflict operator.Conflict
+	var refusal *Error
+	switch {
+	case errors.As(err, &refusal):
+		return refusal
+	case errors.As(err, &invalid):
+		return wrong(renamed(invalid, area)...)
+	case errors.As(err, &conflict):
+		refusal := errOpsConflict
+		refusal.Problems = renamed(operator.Invalid{operator.Problem(conflict)}, area)
+		return refusal.because(err)
+	case errors.Is(err, storage.ErrConflict):
+		return errOpsConflict.because(err)
+	case errors.Is(err, storage.ErrNotFound):
+		return errOpsUnknown.because(err)
+	case errors.Is(err, password.ErrBusy):
+		return errBusy.retryAfter(retryBusy).because(err)
+	case errors.Is(err, keys.ErrBehind), errors.Is(err, keys.ErrMark), errors.Is(err, keys.ErrCorrupt), errors.Is(err, keys.ErrWrongKey):
+		return errOpsKeys.because(err)
+	}
+	return err
+}

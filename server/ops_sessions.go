@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"time"
 
 	"github.com/hallmark-auth/hallmark/keys"
 	"github.com/hallmark-auth/hallmark/server/operator"
@@ -14,16 +13,16 @@ type sessionList struct {
 	Next     string                 `json:"next,omitempty"` // "after" of the next page
 }
 
-func viewSessions(entries []storage.SessionEntry) sessionList {
+func (c opsCall) viewSessions(entries []storage.SessionEntry) sessionList {
 	list := sessionList{Sessions: []operator.SessionView{}}
 	for _, e := range entries {
-		list.Sessions = append(list.Sessions, operator.ViewSession(e, time.Now()))
+		list.Sessions = append(list.Sessions, operator.ViewSession(e, c.now))
 	}
 	return list
 }
 
 func listSessions(c opsCall) (opsAnswer, error) {
-	_, after, limit, err := c.page()
+	after, limit, err := c.page()
 	if err != nil {
 		return opsAnswer{}, err
 	}
@@ -37,7 +36,7 @@ func listSessions(c opsCall) (opsAnswer, error) {
 	if err != nil {
 		return opsAnswer{}, err
 	}
-	list := viewSessions(entries)
+	list := c.viewSessions(entries)
 	if len(entries) == limit {
 		list.Next = entries[limit-1].ID.String()
 	}
@@ -53,7 +52,7 @@ func listUserSessions(c opsCall) (opsAnswer, error) {
 	if err != nil {
 		return opsAnswer{}, err
 	}
-	return ok(viewSessions(entries))
+	return ok(c.viewSessions(entries))
 }
 
 func endUserSessions(c opsCall) (opsAnswer, error) {
@@ -81,7 +80,7 @@ func (c opsCall) session(act func(context.Context, storage.SessionID) (storage.S
 	if err != nil {
 		return opsAnswer{}, err
 	}
-	return ok(operator.ViewSession(e, time.Now()))
+	return ok(operator.ViewSession(e, c.now))
 }
 
 type keyList struct {

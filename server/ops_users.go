@@ -12,15 +12,15 @@ import (
 // that can be set, and a password or its hash. A member that is left out stays
 // as it is, or is empty in a user that is made.
 type userBody struct {
-	Username     *string         `json:"username"`
-	Password     *string         `json:"password"`
-	PasswordHash *string         `json:"password_hash"`
-	Disabled     *bool           `json:"disabled"`
-	ForeignID    *string         `json:"foreign_id"`
-	Roles        *[]string       `json:"roles"`
-	Groups       *[]string       `json:"groups"`
-	Entitlements *[]string       `json:"entitlements"`
-	Extra        *map[string]any `json:"extra"`
+	Username     *string             `json:"username"`
+	Password     *string             `json:"password"`
+	PasswordHash *string             `json:"password_hash"`
+	Disabled     *bool               `json:"disabled"`
+	ForeignID    *string             `json:"foreign_id"`
+	Roles        *[]string           `json:"roles"`
+	Groups       *[]string           `json:"groups"`
+	Entitlements *[]string           `json:"entitlements"`
+	Extra        *storage.FreeClaims `json:"extra"`
 }
 
 // claims are those of before with what the body says.
@@ -48,6 +48,24 @@ func (b userBody) user() operator.NewUser {
 	return n
 }
 
+// userBody reads a body. An empty password is none, and whoever sends one may
+// have meant another.
+func (c opsCall) userBody() (body userBody, err error) {
+	if err := c.read(&body); err != nil {
+		return body, err
+	}
+	var problems []operator.Problem
+	for name, given := range map[string]*string{"password": body.Password, "password_hash": body.PasswordHash} {
+		if given != nil && *given == "" {
+			problems = append(problems, operator.Problem{Field: name, Advice: "is empty: leave it out"})
+		}
+	}
+	if len(problems) > 0 {
+		return body, wrong(problems...)
+	}
+	return body, nil
+}
+
 // take sets what was given.
 func take[T any](to, given *T) {
 	if given != nil {
@@ -62,13 +80,13 @@ type userList struct {
 
 // listUsers finds one user by name or foreign id, or lists them page by page.
 func listUsers(c opsCall) (opsAnswer, error) {
-	query, after, limit, err := c.page("username", "foreign_id")
+	after, limit, err := c.page()
 	if err != nil {
 		return opsAnswer{}, err
 	}
 	var users []storage.User
-	name, byName := query["username"]
-	foreign, byForeign := query["foreign_id"]
+	name, byName := c.query["username"]
+	foreign, byForeign := c.query["foreign_id"]
 	switch {
 	case byName && byForeign:
 		return opsAnswer{}, wrong(operator.Problem{Field: "username", Advice: "ask for a username or a foreign_id, not for both"})
@@ -93,8 +111,8 @@ func listUsers(c opsCall) (opsAnswer, error) {
 }
 
 func addUser(c opsCall) (opsAnswer, error) {
-	var body userBody
-	if err := c.read(&body); err != nil {
+	body, err := c.userBody()
+	if err != nil {
 		return opsAnswer{}, err
 	}
 	u, err := c.op.AddUser(c.r.Context(), body.user())
@@ -110,8 +128,8 @@ func madeUser(u storage.User) (opsAnswer, error) {
 
 // putUser makes the user of a foreign id exactly so, however often it is asked to.
 func putUser(c opsCall) (opsAnswer, error) {
-	var body userBody
-	if err := c.read(&body); err != nil {
+	body, err := c.userBody()
+	if err != nil {
 		return opsAnswer{}, err
 	}
 	n := body.user()
@@ -146,10 +164,28 @@ func (c opsCall) user() (storage.User, error) {
 }
 
 func editUser(c opsCall) (opsAnswer, error) {
-	var body userBody
-	if err := c.read(&body); err != nil {
+	body, err := c.userBody()
+	if err != nil {
 		return opsAnswer{}, err
 	}
+	return overtaken(func() (opsAnswer, error) { return c.editUser(body) })
+}
+
+// overtaken does again what another program was faster at: it changed what the
+// act had read. A name that is taken is no such conflict.
+func overtaken(act func() (opsAnswer, error)) (answer opsAnswer, err error) {
+	for range maxOvertaken {
+		var taken operator.Conflict
+		if answer, err = act(); !errors.Is(err, storage.ErrConflict) || errors.As(err, &taken) {
+			break
+		}
+	}
+	return answer, err
+}
+
+const maxOvertaken = 10
+
+func (c opsCall) editUser(body userBody) (opsAnswer, error) {
 	u, err := c.user()
 	if err != nil {
 		return opsAnswer{}, err
@@ -161,7 +197,7 @@ func editUser(c opsCall) (opsAnswer, error) {
 	}
 	if body.setsClaims() {
 		claims := body.claims(u.Claims)
-		edit.Claims = &claims
+		edit.Claims, edit.From = &claims, &u.Claims
 	}
 	u, _, err = c.op.EditUser(c.r.Context(), u.ID, edit)
 	if err != nil {

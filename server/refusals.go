@@ -6,9 +6,9 @@ import "net/http"
 var (
 	errNotFound = Error{
 		ID: "not-found", Code: "invalid_request", Status: http.StatusNotFound,
-		Description: "There is nothing at this path. The metadata document lists the endpoints.",
+		Description: "There is nothing at this path. The metadata document lists the endpoints; on the operators' listener, /openapi.json does.",
 		Help: Help{
-			Why:      "The path is not one of this issuer's. A missing issuer path, a slash at the end and two slashes in a row are the usual reasons.",
+			Why:      "The path is none that this listener has. A missing issuer path, a slash at the end and two slashes in a row are the usual reasons.",
 			Client:   "Take the endpoints from the metadata document, `{issuer}/.well-known/openid-configuration`, instead of putting URLs together.",
 			Operator: "If a proxy stands in front, it must pass the path on as it came: the issuer's path included, nothing decoded.",
 		},
@@ -228,10 +228,10 @@ var (
 var (
 	errNoToken = Error{
 		ID: "no-access-token", Code: "invalid_request", Status: http.StatusUnauthorized, Challenge: bearer,
-		Description: "Send an access token for this server as Authorization: Bearer, and in no other place.",
+		Description: "Send a token as Authorization: Bearer, and in no other place: an access token for this server, or to the operators' API an operator token.",
 		Help: Help{
 			Why:    "There is no `Authorization` header, or one of another scheme.",
-			Client: "Get an access token with `resource` set to the issuer, and send it in the header ([RFC 6750 §2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)). Tokens in a body or in a URL are not looked for.",
+			Client: "Below `/account`, get an access token with `resource` set to the issuer; at the operators' API, take an operator token. Send it in the header ([RFC 6750 §2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)). Tokens in a body or in a URL are not looked for.",
 		},
 	}
 	errBearer = Error{
@@ -270,10 +270,10 @@ var (
 	}
 	errJSON = Error{
 		ID: "malformed-json", Code: "invalid_request", Status: http.StatusBadRequest,
-		Description: "Send one JSON object with the members current and new, each once, a string that is not empty, and nothing else.",
+		Description: "Send one JSON object in UTF-8, each member once, and nothing after it. For a new password the members are current and new, both strings that are not empty, and no others.",
 		Help: Help{
-			Why:    "The body is not JSON, a member is missing, repeated, misspelt or not a string, or something follows the object.",
-			Client: "Compare with `{\"current\": \"…\", \"new\": \"…\"}`. Let a library write the JSON: passwords have quotation marks and backslashes.",
+			Why:    "The body is not JSON, a member is repeated, or something follows the object. At `/account/password` also: a member is missing, misspelt or not a string.",
+			Client: "For a password, compare with `{\"current\": \"…\", \"new\": \"…\"}`; for the operators' API, with its `/openapi.json`. Let a library write the JSON: passwords have quotation marks and backslashes.",
 		},
 	}
 	errCurrent = Error{

@@ -1,7 +1,9 @@
 package storage
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"encoding/json"
 	"slices"
 	"time"
 )
@@ -21,15 +23,18 @@ type UserChange struct {
 	Claims       *UserClaims
 	ForeignID    *string // empty: none any more
 
-	If   *string   // the change happens only if this is the user's hash
+	// The change happens only if these are the user's.
+	If       *string     // hash
+	IfClaims *UserClaims // as they were read
+
 	Keep SessionID // goes on when the user's others end; zero: none
 	Now  time.Time // when they end
 }
 
 // Apply returns the user after the change, and why the user's sessions end
-// with it: empty if they go on. ErrConflict when If does not hold.
+// with it: empty if they go on. ErrConflict when If or IfClaims does not hold.
 func (c UserChange) Apply(u User) (User, EndReason, error) {
-	if c.If != nil && *c.If != u.PasswordHash {
+	if c.If != nil && *c.If != u.PasswordHash || c.IfClaims != nil && !sameJSON(*c.IfClaims, u.Claims) {
 		return u, "", ErrConflict
 	}
 	var why EndReason
@@ -56,6 +61,13 @@ func (c UserChange) Apply(u User) (User, EndReason, error) {
 	return u, why, nil
 }
 
+// sameJSON reports whether two values are stored alike.
+func sameJSON(a, b any) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}
+
 func set[T any](to, from *T) {
 	if from != nil {
 		*to = *from
@@ -76,10 +88,12 @@ type ClientChange struct {
 	Policy    *ClientPolicy
 	AddSecret *Digest
 	DropOld   bool // every secret but the newest, after AddSecret
+
+	IfPolicy *ClientPolicy // the change happens only if this is the client's, as it was read
 }
 
 // Apply returns the client after the change. ErrConflict for a secret that is
-// one too many, or for a client that has none.
+// one too many, or for a client that has none, and when IfPolicy does not hold.
 func (c ClientChange) Apply(to Client) (Client, error) {
 	secrets := slices.Clone(to.Secrets)
 	if c.AddSecret != nil {
@@ -89,6 +103,8 @@ func (c ClientChange) Apply(to Client) (Client, error) {
 		secrets = secrets[len(secrets)-1:]
 	}
 	switch {
+	case c.IfPolicy != nil && !sameJSON(*c.IfPolicy, to.ClientPolicy):
+		return to, ErrConflict
 	case (c.AddSecret != nil || c.DropOld) && to.AuthMethod == AuthNone:
 		return to, ErrConflict
 	case c.AddSecret != nil && len(secrets) > MaxSecrets:

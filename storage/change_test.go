@@ -53,6 +53,10 @@ func TestUserChange(t *testing.T) {
 		"if it was the hash": {UserChange{If: new("old"), PasswordHash: new("next"), Disabled: new(true), Name: new("x")}, func(*User) {}, "", ErrConflict},
 		"if there is none":   {UserChange{If: new(""), Name: new("x")}, func(*User) {}, "", ErrConflict},
 		"if, and an import":  {UserChange{If: new("legacy"), ImportHash: new("legacy")}, func(*User) {}, "", ErrConflict},
+
+		"if those are the claims":  {UserChange{IfClaims: &UserClaims{Roles: []string{"staff"}, Groups: []string{}}, Claims: &claims}, func(u *User) { u.Claims = claims }, "", nil},
+		"if those were the claims": {UserChange{IfClaims: &claims, Claims: &claims, PasswordHash: new("next")}, func(*User) {}, "", ErrConflict},
+		"if there are no claims":   {UserChange{IfClaims: &UserClaims{}, Name: new("x")}, func(*User) {}, "", ErrConflict},
 	} {
 		t.Run(name, func(t *testing.T) {
 			want := before
@@ -156,6 +160,8 @@ func TestClientChange(t *testing.T) {
 		"name":                 {[]Digest{one}, ClientChange{Name: new("x")}, func(c *Client) { c.Name = "x" }, nil},
 		"no name":              {[]Digest{one}, ClientChange{Name: new("")}, func(c *Client) { c.Name = "" }, nil},
 		"policy":               {[]Digest{one}, ClientChange{Policy: &policy}, func(c *Client) { c.ClientPolicy = policy }, nil},
+		"if it is the policy":  {[]Digest{one}, ClientChange{Policy: &policy, IfPolicy: &before.ClientPolicy}, func(c *Client) { c.ClientPolicy = policy }, nil},
+		"if it was the policy": {[]Digest{one}, ClientChange{Policy: &policy, IfPolicy: &policy, Name: new("x"), DropOld: true}, func(*Client) {}, ErrConflict},
 		"the second secret":    {[]Digest{one}, ClientChange{AddSecret: &two}, func(c *Client) { c.Secrets = []Digest{one, two} }, nil},
 		"the third secret":     {[]Digest{one, two}, ClientChange{AddSecret: &three, Name: new("x")}, func(*Client) {}, ErrConflict},
 		"the first secret":     {nil, ClientChange{AddSecret: &one}, func(c *Client) { c.Secrets = []Digest{one} }, nil},

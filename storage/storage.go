@@ -14,6 +14,8 @@
 package storage
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -58,10 +60,21 @@ type User struct {
 // UserClaims is what is known about a user beyond the name. A client sees the
 // members that its record asks for.
 type UserClaims struct {
-	Roles        []string       `json:"roles,omitempty"`        // RFC 9068 §2.2.3.1
-	Groups       []string       `json:"groups,omitempty"`       // RFC 9068 §2.2.3.1
-	Entitlements []string       `json:"entitlements,omitempty"` // RFC 9068 §2.2.3.1
-	Extra        map[string]any `json:"extra,omitempty"`        // free claims by name; JSON values
+	Roles        []string   `json:"roles,omitempty"`        // RFC 9068 §2.2.3.1
+	Groups       []string   `json:"groups,omitempty"`       // RFC 9068 §2.2.3.1
+	Entitlements []string   `json:"entitlements,omitempty"` // RFC 9068 §2.2.3.1
+	Extra        FreeClaims `json:"extra,omitempty"`
+}
+
+// FreeClaims are claims by name. The values are JSON's; a number that was read
+// is a json.Number, so that an id of nineteen digits comes out as it went in.
+type FreeClaims map[string]any
+
+// UnmarshalJSON reads an object; null is none.
+func (c *FreeClaims) UnmarshalJSON(text []byte) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	return d.Decode((*map[string]any)(c))
 }
 
 // AuthMethod is how a client proves who it is (RFC 7591 §2, token_endpoint_auth_method).

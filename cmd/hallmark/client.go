@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/hallmark-auth/hallmark/keys"
@@ -17,13 +18,13 @@ type clientAddCmd struct {
 	ID              string        `name:"id" placeholder:"ID" help:"client_id: 1 to 128 of A-Z a-z 0-9 - _ . ; generated if left out."`
 	Name            string        `placeholder:"TEXT" help:"Name for people."`
 	Auth            string        `default:"none" enum:"none,client_secret_basic,client_secret_post" help:"How it authenticates at the token endpoint: ${enum}. none is a public client: an app or a page, which cannot keep a secret."`
-	Grant           []string      `sep:" " default:"password refresh_token" placeholder:"GRANT" help:"Grants it may use. Separate values by spaces or repeat the flag, here and below."`
-	Scope           []string      `sep:" " placeholder:"SCOPE" help:"Scopes it may ask for."`
-	DefaultScope    []string      `sep:" " placeholder:"SCOPE" help:"Scopes it gets when it asks for none."`
-	Audience        []string      `sep:" " placeholder:"AUD" help:"APIs its tokens may be for: absolute URIs or names. At least one."`
-	DefaultAudience []string      `sep:" " placeholder:"AUD" help:"Those a token is for when it names no resource. Default: the only audience."`
-	Claim           []string      `sep:" " placeholder:"NAME" help:"Claims of the user to put into its access tokens: roles, groups, entitlements or free ones."`
-	Origin          []string      `sep:" " placeholder:"ORIGIN" help:"Browser origins its pages come from, such as https://app.example.com."`
+	Grant           []string      `sep:"none" default:"password refresh_token" placeholder:"GRANT" help:"Grants it may use. Separate values by spaces or repeat the flag, here and below."`
+	Scope           []string      `sep:"none" placeholder:"SCOPE" help:"Scopes it may ask for."`
+	DefaultScope    []string      `sep:"none" placeholder:"SCOPE" help:"Scopes it gets when it asks for none."`
+	Audience        []string      `sep:"none" placeholder:"AUD" help:"APIs its tokens may be for: absolute URIs or names. At least one."`
+	DefaultAudience []string      `sep:"none" placeholder:"AUD" help:"Those a token is for when it names no resource. Default: the only audience."`
+	Claim           []string      `sep:"none" placeholder:"NAME" help:"Claims of the user to put into its access tokens: roles, groups, entitlements or free ones."`
+	Origin          []string      `sep:"none" placeholder:"ORIGIN" help:"Browser origins its pages come from, such as https://app.example.com."`
 	Algorithm       string        `placeholder:"ALG" help:"Signature algorithm of its access tokens. Default: the first of the key schedule."`
 	AccessLifetime  time.Duration `placeholder:"DURATION" help:"How long its access tokens are good. Default: the server's, here and below."`
 	IdleLifetime    time.Duration `placeholder:"DURATION" help:"How long its sessions live without a refresh."`
@@ -40,9 +41,9 @@ func (c *clientAddCmd) Run(ctx context.Context, p *process) error {
 		client, secret, err := o.AddClient(ctx, operator.NewClient{
 			ID: c.ID, Name: c.Name, AuthMethod: storage.AuthMethod(c.Auth),
 			ClientPolicy: storage.ClientPolicy{
-				Grants: c.Grant, Scopes: c.Scope, DefaultScopes: c.DefaultScope,
-				Audiences: c.Audience, DefaultAudiences: c.DefaultAudience,
-				Claims: c.Claim, Origins: c.Origin, Algorithm: c.Algorithm,
+				Grants: fields(c.Grant), Scopes: fields(c.Scope), DefaultScopes: fields(c.DefaultScope),
+				Audiences: fields(c.Audience), DefaultAudiences: fields(c.DefaultAudience),
+				Claims: fields(c.Claim), Origins: fields(c.Origin), Algorithm: c.Algorithm,
 				AccessLifetime: c.AccessLifetime, IdleLifetime: c.IdleLifetime, AbsoluteLifetime: c.AbsLifetime,
 				RetryWindow: c.RetryWindow, Rotate: c.Rotate,
 			},
@@ -52,7 +53,7 @@ func (c *clientAddCmd) Run(ctx context.Context, p *process) error {
 		}
 		view := operator.ViewClient(client)
 		view.Secret = secret.Reveal() // shown this once
-		return c.print(p.stdout, view, func(w io.Writer) error {
+		err = c.report(p.stdout, view, func(w io.Writer) error {
 			text := "client_id      " + client.ID + "\n"
 			if !secret.Empty() {
 				text += "client_secret  " + secret.Reveal() + "\nKeep the secret now: it is stored nowhere and is not shown again.\n"
@@ -60,8 +61,15 @@ func (c *clientAddCmd) Run(ctx context.Context, p *process) error {
 			_, err := io.WriteString(w, text)
 			return err
 		})
+		if !secret.Empty() {
+			err = unprinted(err, fmt.Sprintf("nobody has seen the secret of client %s: hallmark client secret %s --replace makes another", client.ID, client.ID))
+		}
+		return err
 	})
 }
+
+// fields are the values of a flag that is repeated, or has several.
+func fields(values []string) []string { return strings.Fields(strings.Join(values, " ")) }
 
 type clientListCmd struct {
 	Operation

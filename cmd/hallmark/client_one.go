@@ -2,9 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/hallmark-auth/hallmark/keys"
@@ -62,18 +63,21 @@ func (c *clientSecretCmd) Run(ctx context.Context, p *process) error {
 			if err != nil {
 				return err
 			}
-			return c.print(p.stdout, operator.ViewClient(client), func(w io.Writer) error {
+			return c.report(p.stdout, operator.ViewClient(client), func(w io.Writer) error {
 				_, err := fmt.Fprintf(w, "%s has 1 secret, the newest\n", client.ID)
 				return err
 			})
 		}
 		client, secret, err := o.AddSecret(ctx, c.ID, c.Replace)
-		if err != nil {
+		switch {
+		case errors.Is(err, storage.ErrConflict):
+			return fmt.Errorf("%w: hallmark client secret %s --drop-old, or --replace to end both at once", err, c.ID)
+		case err != nil:
 			return err
 		}
 		view := operator.ViewClient(client)
 		view.Secret = secret.Reveal() // shown this once
-		return c.print(p.stdout, view, func(w io.Writer) error {
+		err = c.report(p.stdout, view, func(w io.Writer) error {
 			text := "client_secret  " + secret.Reveal() + "\nKeep the secret now: it is stored nowhere and is not shown again.\n"
 			if len(client.Secrets) > 1 {
 				text += "The older one works too. When everything uses the new one: hallmark client secret " + client.ID + " --drop-old\n"
@@ -81,6 +85,8 @@ func (c *clientSecretCmd) Run(ctx context.Context, p *process) error {
 			_, err := io.WriteString(w, text)
 			return err
 		})
+		// Not --drop-old: that would leave the one that nobody knows.
+		return unprinted(err, fmt.Sprintf("nobody has seen the new secret of client %s: hallmark client secret %s --replace makes another, and ends all others", client.ID, client.ID))
 	})
 }
 
@@ -105,7 +111,7 @@ func (c *clientRemoveCmd) Run(ctx context.Context, p *process) error {
 			ID   string `json:"client_id"`
 			Done string `json:"done"`
 		}{client.ID, "removed"}
-		return c.print(p.stdout, result, func(w io.Writer) error {
+		return c.report(p.stdout, result, func(w io.Writer) error {
 			_, err := fmt.Fprintf(w, "%s: removed; its sessions can be refreshed no more, access tokens that are out stay good until they expire\n", client.ID)
 			return err
 		})
@@ -132,6 +138,9 @@ type clientChangeCmd struct {
 }
 
 func (c *clientChangeCmd) Run(ctx context.Context, p *process) error {
+	if !c.changes() {
+		return usage("say what to change, by a flag or several; client show %s shows what there is, client change --help what can be said", c.ID)
+	}
 	return p.withOffice(ctx, c.Operation, func(o *office) error {
 		client, err := o.Client(ctx, c.ID)
 		if err != nil {
@@ -141,15 +150,22 @@ func (c *clientChangeCmd) Run(ctx context.Context, p *process) error {
 			return err
 		}
 		policy := c.policy(client.ClientPolicy)
-		if client, err = o.EditClient(ctx, client.ID, operator.ClientEdit{Name: c.Name, Policy: &policy}); err != nil {
+		if client, err = o.EditClient(ctx, client.ID, operator.ClientEdit{Name: c.Name, Policy: &policy, From: &client.ClientPolicy}); err != nil {
 			return err
 		}
-		return c.show(p, client)
+		return unprinted(c.show(p, client), "it is done, but what came of it could not be printed")
 	})
+}
+
+func (c *clientChangeCmd) changes() bool {
+	lists := len(c.Grant) + len(c.Scope) + len(c.DefaultScope) + len(c.Audience) + len(c.DefaultAudience) + len(c.Claim) + len(c.Origin)
+	return lists > 0 || c.Name != nil || c.Algorithm != nil || c.Rotate != nil ||
+		c.AccessLifetime != nil || c.IdleLifetime != nil || c.AbsLifetime != nil || c.RetryWindow != nil
 }
 
 // policy is p with what the flags say.
 func (c *clientChangeCmd) policy(p storage.ClientPolicy) storage.ClientPolicy {
+	only := len(p.Audiences) == 1 && slices.Equal(p.Audiences, p.DefaultAudiences)
 	for _, l := range []struct {
 		to    *[]string
 		given []string
@@ -158,7 +174,7 @@ func (c *clientChangeCmd) policy(p storage.ClientPolicy) storage.ClientPolicy {
 		{&p.DefaultAudiences, c.DefaultAudience}, {&p.Claims, c.Claim}, {&p.Origins, c.Origin},
 	} {
 		if len(l.given) > 0 {
-			*l.to = strings.Fields(strings.Join(l.given, " "))
+			*l.to = fields(l.given)
 		}
 	}
 	for _, d := range []struct{ to, given *time.Duration }{
@@ -167,6 +183,9 @@ func (c *clientChangeCmd) policy(p storage.ClientPolicy) storage.ClientPolicy {
 		if d.given != nil {
 			*d.to = *d.given
 		}
+	}
+	if only && len(c.DefaultAudience) == 0 && !slices.Contains(p.Audiences, p.DefaultAudiences[0]) {
+		p.DefaultAudiences = nil // the only audience was the default without being named, and the next one is
 	}
 	if c.Algorithm != nil {
 		p.Algorithm = *c.Algorithm

@@ -6,11 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
-
-	"golang.org/x/term"
 )
 
 // Confirmation is what commands take that cannot be undone.
@@ -23,23 +20,27 @@ func (c Confirmation) confirm(ctx context.Context, p *process, question string) 
 	if c.Yes {
 		return nil
 	}
-	tty, ok := p.stdin.(*os.File)
-	if !ok || !term.IsTerminal(int(tty.Fd())) {
+	tty, ok := p.terminal()
+	if !ok {
 		return usage("this cannot be undone; add --yes to do it")
 	}
-	fmt.Fprint(p.stderr, question+" [y/N] ")
+	fmt.Fprint(p.stderr, printable(question)+" [y/N] ")
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(io.LimitReader(tty, 64)).ReadString('\n')
-		answer <- strings.ToLower(strings.TrimSpace(line))
+		answer <- line
 	}()
 	select {
 	case a := <-answer:
-		if a != "y" && a != "yes" {
+		if !strings.HasSuffix(a, "\n") { // the end of input ends no line
+			fmt.Fprintln(p.stderr)
+		}
+		if a = strings.ToLower(strings.TrimSpace(a)); a != "y" && a != "yes" {
 			return fail(exitFailure, "not confirmed; nothing was done")
 		}
 		return nil
 	case <-ctx.Done():
+		fmt.Fprintln(p.stderr)
 		return ctx.Err()
 	}
 }
@@ -48,7 +49,7 @@ func (c Confirmation) confirm(ctx context.Context, p *process, question string) 
 func printRecord(w io.Writer, rows [][2]string) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	for _, row := range rows {
-		fmt.Fprintln(t, row[0]+"\t"+printable(row[1]))
+		fmt.Fprintln(t, cells(row[:]))
 	}
 	return t.Flush()
 }

@@ -27,10 +27,11 @@ const (
 // API, and demo.json, which remembers the credentials for the next start and
 // for scripts.
 type demo struct {
-	Issuer   string `json:"issuer"`
-	ClientID string `json:"client_id"`
-	Username string `json:"username"`
-	Password string `json:"password"`
+	Issuer    string `json:"issuer"`
+	Operators string `json:"operators"` // URL of the operators' listener
+	ClientID  string `json:"client_id"`
+	Username  string `json:"username"`
+	Password  string `json:"password"`
 
 	path string
 	dead string // why the credentials sign nobody in; empty: they do
@@ -130,7 +131,7 @@ func (g *instance) prepareDemo(ctx context.Context) error {
 	if g.demo == nil {
 		return nil
 	}
-	g.demo.Issuer = g.cfg.Issuer
+	g.demo.Issuer, g.demo.Operators = g.cfg.Issuer, g.ops.url()
 	if err := g.demo.prepare(ctx, &g.Operator); err != nil {
 		return err
 	}

@@ -51,19 +51,19 @@ func random() string {
 
 // keep writes demo.json for the issuer at hand. The credentials are written
 // once: of two first starts one makes the file, and the other takes what is in
-// it. Later only the issuer is written anew.
+// it. Later only the URLs are written anew.
 func (d *demo) keep() error {
-	issuer := d.Issuer
+	issuer, operators := d.Issuer, d.Operators
 	if err := d.write(os.Link); !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	if err := d.read(); err != nil {
 		return err
 	}
-	if d.Issuer == issuer {
+	if d.Issuer == issuer && d.Operators == operators {
 		return nil
 	}
-	d.Issuer = issuer
+	d.Issuer, d.Operators = issuer, operators
 	return d.write(os.Rename)
 }
 

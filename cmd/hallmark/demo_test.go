@@ -35,10 +35,10 @@ func readDemo(t *testing.T, dir string) demo {
 			t.Errorf("demo.json lacks %s", name)
 		}
 	}
-	if len(members) != 4 {
+	if len(members) != 5 {
 		t.Errorf("demo.json has %d members", len(members))
 	}
-	return demo{Issuer: members["issuer"], ClientID: members["client_id"], Username: members["username"], Password: members["password"]}
+	return demo{Issuer: members["issuer"], Operators: members["operators"], ClientID: members["client_id"], Username: members["username"], Password: members["password"]}
 }
 
 // TestDemoLines pastes what the demo prints into a shell, line by line.
@@ -115,6 +115,11 @@ func TestDemoAgain(t *testing.T) {
 	}
 	if strings.Contains(second.err.String(), "act=") {
 		t.Errorf("a second start did something: %s", second.err.String())
+	}
+
+	// Scripts find the operators' listener, wherever it is this time.
+	if moved := readDemo(t, d.data); moved.Issuer != creds.Issuer || moved.Operators != "http://"+second.logged("operators") {
+		t.Errorf("a second start listens on %s and remembers %s", second.logged("operators"), moved.Operators)
 	}
 	second.stop(t)
 

@@ -121,7 +121,7 @@ func (c *doctorCmd) Run(ctx context.Context, p *process) error {
 			x.close()
 			return err
 		}
-		f.ID, f.Seen, f.Do = check.id, printable(oneLine(f.Seen)), printable(oneLine(f.Do))
+		f.ID, f.Seen, f.Do = check.id, oneLine(f.Seen), oneLine(f.Do)
 		found = append(found, f)
 		if f.Verdict == isFail {
 			failed = append(failed, f.ID)

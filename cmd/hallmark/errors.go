@@ -87,17 +87,18 @@ func explain(err error) string {
 	case errors.Is(err, storage.ErrConflict):
 		return err.Error() + "; look with the list commands, then choose another name or try again"
 	case errors.Is(err, storage.ErrUnavailable):
-		return err.Error() + "; see whether its disk is full or another process holds it, then try again"
+		return err.Error() + "; see whether its disk is full, its files may not be written or another process holds it, then try again"
 	}
 	return err.Error()
 }
 
-// oneLine keeps what is printed as an error on one line.
+// oneLine keeps what is printed as an error on one line, which is no place to
+// steer the terminal from either.
 func oneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(c rune) bool { return c == '\n' || c == '\r' }), "; ")
+	return printable(strings.Join(strings.FieldsFunc(s, func(c rune) bool { return c == '\n' || c == '\r' }), "; "))
 }
 
-// printable keeps what a foreign server sent from steering the terminal.
+// printable keeps what comes from elsewhere from steering the terminal.
 func printable(s string) string {
 	return strings.Map(func(c rune) rune {
 		if unicode.IsPrint(c) {

@@ -51,7 +51,7 @@ func (c *keysRotateCmd) Run(ctx context.Context, p *process) error {
 		for _, r := range done {
 			views = append(views, operator.ViewRotation(r))
 		}
-		return c.print(p.stdout, views, func(w io.Writer) error {
+		return c.report(p.stdout, views, func(w io.Writer) error {
 			for _, r := range done {
 				if _, err := fmt.Fprintf(w, "%s: %s signs from %s%s\n", r.Algorithm, r.Next, stamp(r.SignsFrom), c.risk(r)); err != nil {
 					return err
@@ -86,7 +86,7 @@ func (c *keysRevokeCmd) Run(ctx context.Context, p *process) error {
 		if err != nil {
 			return err
 		}
-		return c.print(p.stdout, operator.ViewRevocation(done), func(w io.Writer) error {
+		return c.report(p.stdout, operator.ViewRevocation(done), func(w io.Writer) error {
 			_, err := fmt.Fprintf(w, "%s is revoked: its tokens are void. Verifiers that cached the key set accept them for up to %s more; clients refresh and go on.\n",
 				done.Kid, done.AcceptedFor)
 			return err
@@ -104,7 +104,7 @@ func (c *keysResealCmd) Run(ctx context.Context, p *process) error {
 		if err != nil {
 			return err
 		}
-		return c.print(p.stdout, versionView{int64(version)}, func(w io.Writer) error {
+		return c.report(p.stdout, versionView{int64(version)}, func(w io.Writer) error {
 			_, err := fmt.Fprintf(w, "The key ring, now version %d, is sealed with the first key-encryption key. The others are needed for older backups only.\n", version)
 			return err
 		})
@@ -128,7 +128,7 @@ func (c *keysRecoverCmd) Run(ctx context.Context, p *process) error {
 		if err != nil {
 			return err
 		}
-		return c.print(p.stdout, versionView{int64(version)}, func(w io.Writer) error {
+		return c.report(p.stdout, versionView{int64(version)}, func(w io.Writer) error {
 			_, err := fmt.Fprintf(w, "The key ring goes on as version %d with new keys. Keys that were made after the backup are unknown: their tokens are refused, and clients refresh or sign in again.\n", version)
 			return err
 		})

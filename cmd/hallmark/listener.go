@@ -65,6 +65,15 @@ func (l *listener) serve() error {
 // address is where it listens, with the port that it got.
 func (l *listener) address() net.Addr { return l.socket.Addr() }
 
+// url is where this machine finds it.
+func (l *listener) url() string {
+	scheme := "http://"
+	if l.certificate != nil {
+		scheme = "https://"
+	}
+	return scheme + reachable(l.address())
+}
+
 // reachable is the address under which this machine finds a socket.
 func reachable(addr net.Addr) string {
 	host, port, err := net.SplitHostPort(addr.String())

@@ -169,7 +169,7 @@ func TestClientLife(t *testing.T) {
 	sid := d.signIn("alice", "app")
 	d.fails(exitUsage, "", []string{"client", "remove", "app"}, "--yes")
 	d.ok("", "client", "remove", "app", "--yes")
-	for _, args := range [][]string{{"client", "show", "app"}, {"client", "remove", "app", "--yes"}, {"client", "secret", "app"}, {"client", "change", "app"}, {"session", "revoke", sid}} {
+	for _, args := range [][]string{{"client", "show", "app"}, {"client", "remove", "app", "--yes"}, {"client", "secret", "app"}, {"client", "change", "app", "--name=x"}, {"session", "revoke", sid}} {
 		d.fails(exitNotFound, "", args, "list commands")
 	}
 }

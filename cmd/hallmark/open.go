@@ -33,7 +33,7 @@ func (p *process) withOffice(ctx context.Context, op Operation, act func(*office
 		return err
 	}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return fail(exitUnusable, "there is no store %s: name the right one with --data or --store; serve, user add and client add make a new one", path)
+		return fail(exitUnusable, "there is no store %s: name the right one with --data or --store; serve, user add, client add and operator token add make a new one", path)
 	}
 	return p.withNewOffice(ctx, op, act)
 }
@@ -71,9 +71,16 @@ func (p *process) withKeys(ctx context.Context, op Operation, act func(*office) 
 	})
 }
 
+// lateAfter is when a person at a terminal wonders what is going on.
+const lateAfter = 2 * time.Second
+
 // openStore opens the store, and makes it if there is none.
 func (p *process) openStore(ctx context.Context, path string, workers int, log *slog.Logger) (*office, error) {
+	late := time.AfterFunc(lateAfter, func() {
+		log.Warn("still waiting for the store: another process holds it, or it is large and takes long to check or to migrate; it is waited for up to a minute", "path", path)
+	})
 	store, err := sqlite.Open(ctx, path, log)
+	late.Stop()
 	if err != nil {
 		return nil, fail(exitUnusable, "%w", err)
 	}

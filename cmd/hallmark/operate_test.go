@@ -20,7 +20,7 @@ func newPassword() string { return storage.RandomSecret().Reveal() + "\n" }
 func TestUserCommands(t *testing.T) {
 	d := newDesk(t)
 	if out := d.ok(newPassword(), "user", "add", "alice", "--role", "admin", "--role", "a, b", "--group", "ops", "--entitlement", "e",
-		"--claim", "tenant=acme", "--claim-json", "quota={\"gb\":5}", "--foreign-id", "17"); !strings.Contains(out, "added alice, sub ") {
+		"--claim", "tenant=acme", "--claim-json", "quota={\"gb\":9007199254740993}", "--foreign-id", "17"); !strings.Contains(out, "added alice, sub ") {
 		t.Errorf("user add prints %q", out)
 	}
 	d.ok("", "user", "add", "machine", "--no-password")
@@ -39,6 +39,9 @@ func TestUserCommands(t *testing.T) {
 	if len(users) != 3 || users[0].Username != "alice" || !slices.Equal(users[0].Roles, []string{"admin", "a, b"}) ||
 		users[0].Extra["tenant"] != "acme" || users[0].ForeignID != "17" || !users[0].HasPassword || len(users[0].Sub) != 36 {
 		t.Errorf("listed %+v", users)
+	}
+	if out := d.ok("", "user", "list", "--json"); !strings.Contains(out, "9007199254740993") {
+		t.Errorf("a number lost digits: %s", out)
 	}
 	if users[1].HasPassword || !users[2].Disabled || !regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$`).MatchString(users[0].CreatedAt) {
 		t.Errorf("listed %+v", users)
@@ -83,6 +86,7 @@ func TestUserCommandsFail(t *testing.T) {
 		{exitUsage, strings.Repeat("x", 70_000), "user add bob", "too long"},
 		{exitUsage, pw, "user add a\tb", "name:"},
 		{exitUsage, pw, "user add bob --claim-json x={", "--claim-json x"},
+		{exitUsage, pw, "user add bob --claim-json x=1{}", "--claim-json x"},
 		{exitUsage, pw, "user add bob --claim x=1 --claim-json x=1", "already"},
 		{exitUsage, pw, "user add bob --claim sub=1", "extra"},
 		{exitUsage, pw, "user add", "<name>"},

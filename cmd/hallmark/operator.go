@@ -14,13 +14,13 @@ type operatorTokenAddCmd struct {
 	Operation
 
 	Name     string        `arg:"" help:"Who gets it: acts are logged under this name."`
-	Scope    []string      `required:"" sep:" " placeholder:"SCOPE" help:"What it is good for: read to look at everything; users, clients, sessions, keys to change things there. Separate values by spaces or repeat the flag."`
+	Scope    []string      `required:"" sep:"none" placeholder:"SCOPE" help:"What it is good for: read to look at everything; users, clients, sessions, keys to change things there. Separate values by spaces or repeat the flag."`
 	Lifetime time.Duration `default:"2160h" placeholder:"DURATION" help:"How long it is good."`
 }
 
 func (c *operatorTokenAddCmd) Run(ctx context.Context, p *process) error {
 	return p.withNewOffice(ctx, c.Operation, func(o *office) error {
-		t, secret, err := o.AddToken(ctx, c.Name, c.Scope, c.Lifetime)
+		t, secret, err := o.AddToken(ctx, c.Name, fields(c.Scope), c.Lifetime)
 		if err != nil {
 			return err
 		}
@@ -28,10 +28,11 @@ func (c *operatorTokenAddCmd) Run(ctx context.Context, p *process) error {
 			operator.TokenView
 			Token string `json:"token"`
 		}{operator.ViewToken(t), secret.Reveal()} // shown this once
-		return c.print(p.stdout, view, func(w io.Writer) error {
+		err = c.report(p.stdout, view, func(w io.Writer) error {
 			_, err := fmt.Fprintf(w, "%s\nKeep the token now: its digest alone is stored, and it is not shown again. It is good until %s.\n", secret.Reveal(), view.ExpiresAt)
 			return err
 		})
+		return unprinted(err, fmt.Sprintf("nobody has seen the token: hallmark operator token remove %s, then add it again", t.Name))
 	})
 }
 
@@ -73,7 +74,7 @@ func (c *operatorTokenRemoveCmd) Run(ctx context.Context, p *process) error {
 			Name string `json:"name"`
 			Done string `json:"done"`
 		}{c.Name, "removed"}
-		return c.print(p.stdout, result, func(w io.Writer) error {
+		return c.report(p.stdout, result, func(w io.Writer) error {
 			_, err := fmt.Fprintf(w, "%s: removed; it is good for nothing from now on\n", c.Name)
 			return err
 		})

@@ -18,12 +18,18 @@ import (
 // limits, below this one.
 const maxLine = 64 << 10
 
+// terminal is standard input where a person sits in front of it.
+func (p *process) terminal() (tty *os.File, ok bool) {
+	tty, ok = p.stdin.(*os.File)
+	return tty, ok && term.IsTerminal(int(tty.Fd()))
+}
+
 // readPassword asks for a password without echo if standard input is a
 // terminal, and else takes the first line of standard input. A new password is
 // asked for twice.
 func (p *process) readPassword(ctx context.Context, prompt string, isNew bool) (storage.Secret, error) {
-	tty, ok := p.stdin.(*os.File)
-	if !ok || !term.IsTerminal(int(tty.Fd())) {
+	tty, ok := p.terminal()
+	if !ok {
 		return firstLine(p.stdin, "standard input")
 	}
 	pw, err := p.ask(ctx, tty, prompt+": ")
@@ -48,7 +54,7 @@ func (p *process) ask(ctx context.Context, tty *os.File, prompt string) (string,
 	if err != nil {
 		return "", fmt.Errorf("read from the terminal: %w", err)
 	}
-	fmt.Fprint(p.stderr, prompt)
+	fmt.Fprint(p.stderr, printable(prompt))
 	defer fmt.Fprintln(p.stderr)
 	type line struct {
 		text []byte

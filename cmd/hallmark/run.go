@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 )
@@ -36,6 +38,10 @@ func (p *process) run(ctx context.Context, args []string) error {
 	parser, err := p.parser(&cmds, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(p))
 	if err != nil {
 		return fmt.Errorf("command line grammar: %w", err)
+	}
+	// Kong would put other characters in the place of these bytes.
+	if slices.ContainsFunc(args, func(arg string) bool { return !utf8.ValidString(arg) }) {
+		return usage("an argument is not UTF-8: write it in that encoding; see hallmark --help")
 	}
 	parsed, err := parser.Parse(args)
 	switch {

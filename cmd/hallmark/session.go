@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"github.com/hallmark-auth/hallmark/server/operator"
 	"github.com/hallmark-auth/hallmark/storage"
@@ -14,26 +12,26 @@ import (
 type sessionListCmd struct {
 	Operation
 
-	User   string `placeholder:"NAME" help:"Those of this user alone."`
-	Client string `placeholder:"ID" help:"Those in this client alone."`
-	All    bool   `help:"Those too that ended or expired, which are kept for a day."`
+	User   *string `placeholder:"NAME" help:"Those of this user alone."`
+	Client *string `placeholder:"ID" help:"Those in this client alone."`
+	All    bool    `help:"Those too that ended or expired, which are kept for a day."`
 }
 
 // Run writes while it reads: there may be millions.
 func (c *sessionListCmd) Run(ctx context.Context, p *process) error {
 	return p.withOffice(ctx, c.Operation, func(o *office) error {
-		if c.Client != "" {
-			if _, err := o.Client(ctx, c.Client); err != nil {
+		if c.Client != nil {
+			if _, err := o.Client(ctx, *c.Client); err != nil {
 				return err
 			}
 		}
-		out := newSessionPrinter(p.stdout, c.JSON)
+		out := c.rows(p.stdout, "SID", "USERNAME", "CLIENT_ID", "STATE", "DEVICE", "ADDRESS", "FIRST SEEN", "LAST SEEN", "EXPIRES")
 		each := func(e storage.SessionEntry) error {
-			view := operator.ViewSession(e, o.Now())
-			if c.Client != "" && e.ClientID != c.Client || !c.All && view.State != "live" {
+			v := operator.ViewSession(e, o.Now())
+			if c.Client != nil && e.ClientID != *c.Client || !c.All && v.State != "live" {
 				return nil
 			}
-			return out.write(view)
+			return out.write(v, v.ID, v.Username, v.ClientID, or(v.EndReason, v.State), or(v.Device, "-"), v.Address, v.FirstSeen, v.LastSeen, v.ExpiresAt)
 		}
 		if err := c.walk(ctx, o, each); err != nil {
 			return err
@@ -43,10 +41,10 @@ func (c *sessionListCmd) Run(ctx context.Context, p *process) error {
 }
 
 func (c *sessionListCmd) walk(ctx context.Context, o *office, each func(storage.SessionEntry) error) error {
-	if c.User == "" {
+	if c.User == nil {
 		return o.ListSessions(ctx, each)
 	}
-	u, err := o.User(ctx, c.User)
+	u, err := o.User(ctx, *c.User)
 	if err != nil {
 		return err
 	}
@@ -54,68 +52,20 @@ func (c *sessionListCmd) walk(ctx context.Context, o *office, each func(storage.
 	if err != nil {
 		return err
 	}
+	if len(entries) >= operator.MostSessions { // not all of them
+		return o.ListSessions(ctx, func(e storage.SessionEntry) error {
+			if e.User != u.ID {
+				return nil
+			}
+			return each(e)
+		})
+	}
 	for _, e := range entries {
 		if err := each(e); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// A sessionPrinter writes sessions as a table or as a JSON array, row by row.
-type sessionPrinter struct {
-	w     io.Writer
-	table *tabwriter.Writer // nil: JSON
-	rows  int
-}
-
-// rowsAtOnce is how many rows of a table are aligned with each other.
-const rowsAtOnce = 1000
-
-func newSessionPrinter(w io.Writer, asJSON bool) *sessionPrinter {
-	s := &sessionPrinter{w: w}
-	if !asJSON {
-		s.table = tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-		fmt.Fprintln(s.table, "SID\tUSERNAME\tCLIENT_ID\tSTATE\tDEVICE\tADDRESS\tFIRST SEEN\tLAST SEEN\tEXPIRES")
-	}
-	return s
-}
-
-func (s *sessionPrinter) write(v operator.SessionView) error {
-	s.rows++
-	if s.table != nil {
-		state := v.State
-		if v.EndReason != "" {
-			state = v.EndReason
-		}
-		fmt.Fprintf(s.table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", v.ID, v.Username, v.ClientID, state, or(printable(v.Device), "-"), v.Address, v.FirstSeen, v.LastSeen, v.ExpiresAt)
-		if s.rows%rowsAtOnce == 0 {
-			return s.table.Flush()
-		}
-		return nil
-	}
-	text, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	before := ",\n  "
-	if s.rows == 1 {
-		before = "[\n  "
-	}
-	_, err = fmt.Fprintf(s.w, "%s%s", before, text)
-	return err
-}
-
-func (s *sessionPrinter) end() error {
-	if s.table != nil {
-		return s.table.Flush()
-	}
-	closing := "\n]\n"
-	if s.rows == 0 {
-		closing = "[]\n"
-	}
-	_, err := io.WriteString(s.w, closing)
-	return err
 }
 
 type sessionRevokeCmd struct {
@@ -146,7 +96,7 @@ func (c *sessionRevokeCmd) Run(ctx context.Context, p *process) error {
 		if err != nil {
 			return err
 		}
-		return c.print(p.stdout, operator.ViewSession(after, o.Now()), func(w io.Writer) error {
+		return c.report(p.stdout, operator.ViewSession(after, o.Now()), func(w io.Writer) error {
 			text := fmt.Sprintf("the session of %s in %s is ended; access tokens that are out stay good until they expire\n", after.Username, after.ClientID)
 			if !before.EndedAt.IsZero() {
 				text = fmt.Sprintf("the session of %s in %s had ended already: %s at %s\n", after.Username, after.ClientID, after.EndReason, stamp(after.EndedAt))

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -44,6 +45,9 @@ func (c *userAddCmd) Run(ctx context.Context, p *process) error {
 			}
 			n.PasswordHash = hash.Reveal()
 		case !c.NoPassword:
+			if err := c.askable(ctx, p, o); err != nil {
+				return err
+			}
 			if n.Password, err = p.readPassword(ctx, "Password for "+c.Name, true); err != nil {
 				return err
 			}
@@ -52,22 +56,37 @@ func (c *userAddCmd) Run(ctx context.Context, p *process) error {
 		if err != nil {
 			return err
 		}
-		return c.print(p.stdout, operator.ViewUser(user), func(w io.Writer) error {
-			_, err := fmt.Fprintf(w, "added %s, sub %s\n", user.Name, user.ID)
+		return c.report(p.stdout, operator.ViewUser(user), func(w io.Writer) error {
+			_, err := fmt.Fprintf(w, "added %s, sub %s\n", printable(user.Name), user.ID)
 			return err
 		})
 	})
 }
 
+// askable refuses a name before a person has typed a password for it twice.
+func (c *userAddCmd) askable(ctx context.Context, p *process, o *office) error {
+	if _, interactive := p.terminal(); !interactive {
+		return nil
+	}
+	switch _, err := o.User(ctx, c.Name); {
+	case err == nil:
+		return operator.Conflict{Field: "name", Advice: fmt.Sprintf("a user %q already exists: choose another name", c.Name)}
+	case errors.Is(err, storage.ErrNotFound):
+		return nil
+	default:
+		return err
+	}
+}
+
 // freeClaims reads what was given as strings and as JSON.
-func freeClaims(strings, values map[string]string) (map[string]any, error) {
+func freeClaims(texts, values map[string]string) (map[string]any, error) {
 	extra := map[string]any{}
-	for name, text := range strings {
+	for name, text := range texts {
 		extra[name] = text
 	}
 	for name, text := range values {
-		var value any
-		if err := json.Unmarshal([]byte(text), &value); err != nil {
+		value, err := jsonValue(text)
+		if err != nil {
 			return nil, usage("--claim-json %s: the value is not JSON; put it in single quotes, or use --claim for a string", name)
 		}
 		if _, twice := extra[name]; twice {
@@ -81,27 +100,35 @@ func freeClaims(strings, values map[string]string) (map[string]any, error) {
 	return extra, nil
 }
 
+// jsonValue reads one JSON value. Numbers keep all their digits.
+func jsonValue(text string) (value any, err error) {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	if err = d.Decode(&value); err != nil {
+		return nil, err
+	}
+	if _, err = d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("more than one value")
+	}
+	return value, nil
+}
+
 type userListCmd struct {
 	Operation
 }
 
+// Run writes while it reads: there may be many.
 func (c *userListCmd) Run(ctx context.Context, p *process) error {
 	return p.withOffice(ctx, c.Operation, func(o *office) error {
-		users := []operator.UserView{}
+		out := c.rows(p.stdout, "USERNAME", "SUB", "STATE", "CREATED", "ROLES", "GROUPS")
 		err := o.ListUsers(ctx, func(u storage.User) error {
-			users = append(users, operator.ViewUser(u))
-			return nil
+			v := operator.ViewUser(u)
+			return out.write(v, v.Name, v.ID, state(v), v.CreatedAt, words(v.Roles), words(v.Groups))
 		})
 		if err != nil {
 			return err
 		}
-		return c.print(p.stdout, users, func(w io.Writer) error {
-			var rows [][]string
-			for _, u := range users {
-				rows = append(rows, []string{u.Name, u.ID, state(u), u.CreatedAt, words(u.Roles), words(u.Groups)})
-			}
-			return printTable(w, []string{"USERNAME", "SUB", "STATE", "CREATED", "ROLES", "GROUPS"}, rows)
-		})
+		return out.end()
 	})
 }
 
@@ -170,8 +197,8 @@ func (p *process) changed(out Output, name, what string, ended int) error {
 		Done  string `json:"done"`
 		Ended int    `json:"sessions_ended"`
 	}{name, what, ended}
-	return out.print(p.stdout, result, func(w io.Writer) error {
-		text := fmt.Sprintf("%s: %s", name, what)
+	return out.report(p.stdout, result, func(w io.Writer) error {
+		text := fmt.Sprintf("%s: %s", printable(name), what)
 		switch {
 		case ended == 1:
 			text += "; 1 session ended"

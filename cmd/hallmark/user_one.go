@@ -139,7 +139,7 @@ func (c *userClaimsCmd) Run(ctx context.Context, p *process) error {
 			if err != nil {
 				return err
 			}
-			if u, _, err = o.EditUser(ctx, u.ID, operator.UserEdit{Claims: &claims}); err != nil {
+			if u, _, err = o.EditUser(ctx, u.ID, operator.UserEdit{Claims: &claims, From: &u.Claims}); err != nil {
 				return err
 			}
 		}
@@ -196,8 +196,8 @@ func (c *userRenameCmd) Run(ctx context.Context, p *process) error {
 		if u, _, err = o.EditUser(ctx, u.ID, operator.UserEdit{Name: &c.New}); err != nil {
 			return err
 		}
-		return c.print(p.stdout, operator.ViewUser(u), func(w io.Writer) error {
-			_, err := fmt.Fprintf(w, "%s is now %s\n", c.Name, u.Name)
+		return c.report(p.stdout, operator.ViewUser(u), func(w io.Writer) error {
+			_, err := fmt.Fprintf(w, "%s is now %s\n", printable(c.Name), printable(u.Name))
 			return err
 		})
 	})

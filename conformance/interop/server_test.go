@@ -37,10 +37,11 @@ func TestMain(m *testing.M) {
 
 // demo is what a script reads from demo.json.
 type demo struct {
-	Issuer   string `json:"issuer"`
-	ClientID string `json:"client_id"`
-	Username string `json:"username"`
-	Password string `json:"password"`
+	Issuer    string `json:"issuer"`
+	Operators string `json:"operators"`
+	ClientID  string `json:"client_id"`
+	Username  string `json:"username"`
+	Password  string `json:"password"`
 
 	data string
 }
@@ -77,12 +78,18 @@ func serve(t *testing.T, flags ...string) demo {
 	return d
 }
 
-// operate runs an operator's command on the server's data.
-func (d demo) operate(t *testing.T, args ...string) {
+// operate runs an operator's command on the server's data and returns what it
+// prints.
+func (d demo) operate(t *testing.T, args ...string) []byte {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if out, err := exec.CommandContext(ctx, binary, append(args, "--data", d.data)...).CombinedOutput(); err != nil {
-		t.Fatalf("hallmark %v: %v\n%s", args, err, out)
+	cmd := exec.CommandContext(ctx, binary, append(args, "--data", d.data)...)
+	var records bytes.Buffer
+	cmd.Stderr = &records
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("hallmark %v: %v\n%s%s", args, err, out, records.Bytes())
 	}
+	return out
 }

@@ -26,6 +26,7 @@ func (o *Operator) Client(ctx context.Context, id string) (storage.Client, error
 type ClientEdit struct {
 	Name   *string
 	Policy *storage.ClientPolicy // the whole of it
+	From   *storage.ClientPolicy // what Policy was made from: ErrConflict if the client has another by now
 }
 
 // EditClient changes a client. A new policy is held to what AddClient holds
@@ -38,7 +39,7 @@ func (o *Operator) EditClient(ctx context.Context, id string, e ClientEdit) (sto
 	if e, err = o.checkEdit(ctx, before, e); err != nil {
 		return storage.Client{}, err
 	}
-	after, err := o.Clients.ChangeClient(ctx, id, storage.ClientChange{Name: e.Name, Policy: e.Policy})
+	after, err := o.Clients.ChangeClient(ctx, id, storage.ClientChange{Name: e.Name, Policy: e.Policy, IfPolicy: e.From})
 	if err != nil {
 		return storage.Client{}, fmt.Errorf("edit client %q: %w", id, err)
 	}

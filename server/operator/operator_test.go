@@ -3,6 +3,7 @@ package operator_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"path/filepath"
@@ -234,6 +235,7 @@ func TestAddUserRefuses(t *testing.T) {
 		"claim without name":  {extra(""), []string{"extra"}},
 		"claim with a space":  {extra("a b"), []string{"extra"}},
 		"claims too big":      {func(n *operator.NewUser) { n.Claims.Extra = map[string]any{"x": strings.Repeat("x", 9<<10)} }, []string{"extra"}},
+		"a number beyond":     {func(n *operator.NewUser) { n.Claims.Extra = map[string]any{"x": []any{json.Number("1e309")}} }, []string{"extra"}},
 		"claim no JSON":       {func(n *operator.NewUser) { n.Claims.Extra = map[string]any{"x": func() {}} }, []string{"extra"}},
 		"foreign id, control": {func(n *operator.NewUser) { n.ForeignID = "1\x00" }, []string{"foreign_id"}},
 		"everything at once": {func(n *operator.NewUser) {

@@ -24,7 +24,7 @@ const (
 
 func (n NewClient) checkIdentity() (problems Invalid) {
 	if n.ID != "" && !isClientID(n.ID) {
-		problems = append(problems, Problem{"id", "must be 1 to 128 of A-Z a-z 0-9 - _ . ; leave it out to get a random one"})
+		problems = append(problems, Problem{"id", "must be 1 to 128 of A-Z a-z 0-9 - _ . and not dots alone; leave it out to get a random one"})
 	}
 	if len(n.Name) > maxClientName || !isText(n.Name) {
 		problems = append(problems, Problem{"name", fmt.Sprintf("must be at most %d bytes of UTF-8 without control characters", maxClientName)})
@@ -38,7 +38,7 @@ func (n NewClient) checkIdentity() (problems Invalid) {
 }
 
 func isClientID(id string) bool {
-	if id == "" || len(id) > maxClientID {
+	if strings.Trim(id, ".") == "" || len(id) > maxClientID { // dots alone: no URL's path can hold them
 		return false
 	}
 	return !strings.ContainsFunc(id, func(c rune) bool {

@@ -19,14 +19,17 @@ func (o *Operator) Session(ctx context.Context, id storage.SessionID) (storage.S
 	return s, nil
 }
 
+// MostSessions is how many of a user's sessions UserSessions returns.
+const MostSessions = maxPage
+
 // UserSessions returns a user's sessions, by id, also those that are over and
-// not yet removed; of very many, the first 1000.
+// not yet removed; of very many, the first MostSessions.
 func (o *Operator) UserSessions(ctx context.Context, user uuid.UUID) ([]storage.SessionEntry, error) {
 	u, err := o.UserByID(ctx, user)
 	if err != nil {
 		return nil, err
 	}
-	list, err := o.Sessions.UserSessions(ctx, user, maxPage)
+	list, err := o.Sessions.UserSessions(ctx, user, MostSessions)
 	if err != nil {
 		return nil, fmt.Errorf("sessions of %q: %w", u.Name, err)
 	}

@@ -72,8 +72,12 @@ func checkUserClaims(c storage.UserClaims) (problems Invalid) {
 			problems = append(problems, Problem{"extra", fmt.Sprintf("%q %v", name, err)})
 		}
 	}
-	if text, err := json.Marshal(c.Extra); err != nil || len(text) > maxExtra {
+	text, err := json.Marshal(c.Extra)
+	switch {
+	case err != nil || len(text) > maxExtra:
 		problems = append(problems, Problem{"extra", fmt.Sprintf("must be JSON of at most %d bytes", maxExtra)})
+	case json.Unmarshal(text, new(any)) != nil: // as most APIs read a token: they would refuse the whole of it
+		problems = append(problems, Problem{"extra", "has a number beyond 1.7e308: send it as a string"})
 	}
 	return problems
 }

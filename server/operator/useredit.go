@@ -22,6 +22,7 @@ type UserEdit struct {
 	ForeignID    *string         // empty: none
 	Disabled     *bool           // disabling ends the user's sessions
 	Claims       *storage.UserClaims
+	From         *storage.UserClaims // what Claims was made from: ErrConflict if the user has others by now
 }
 
 // EditUser changes a user and returns the user as it is then, and how many
@@ -43,7 +44,7 @@ func (o *Operator) EditUser(ctx context.Context, id uuid.UUID, e UserEdit) (u st
 func (o *Operator) change(ctx context.Context, before storage.User, e UserEdit, same *string) (storage.User, int, error) {
 	c := storage.UserChange{
 		Name: e.Name, ImportHash: e.PasswordHash, Disabled: e.Disabled, Claims: e.Claims, ForeignID: e.ForeignID,
-		If: same, Now: o.now(),
+		If: same, IfClaims: e.From, Now: o.now(),
 	}
 	if e.Password != nil {
 		hash, err := o.Passwords.Hash(ctx, *e.Password)

@@ -286,3 +286,38 @@ func TestUserPage(t *testing.T) {
 		advised(t, err, "limit", "1 to 1000")
 	}
 }
+
+// What was made from a record that is another by now is a conflict, and
+// changes nothing.
+func TestEditOvertaken(t *testing.T) {
+	d := newDesk(t)
+	alice := d.alice(t, secret(t))
+	first, second := storage.UserClaims{Roles: []string{"a"}}, storage.UserClaims{Groups: []string{"b"}}
+	if _, _, err := d.EditUser(t.Context(), alice.ID, operator.UserEdit{Claims: &first, From: &alice.Claims}); err != nil {
+		t.Fatal(err)
+	}
+	app, _, err := d.AddClient(t.Context(), newApp("web", storage.AuthNone))
+	if err != nil {
+		t.Fatal(err)
+	}
+	faster := app.ClientPolicy
+	faster.Scopes = []string{"a"}
+	if _, err := d.EditClient(t.Context(), "web", operator.ClientEdit{Policy: &faster, From: &app.ClientPolicy}); err != nil {
+		t.Fatal(err)
+	}
+	d.log.Reset()
+	_, _, userErr := d.EditUser(t.Context(), alice.ID, operator.UserEdit{Claims: &second, From: &alice.Claims, Name: new("x")})
+	_, clientErr := d.EditClient(t.Context(), "web", operator.ClientEdit{Policy: &app.ClientPolicy, From: &app.ClientPolicy, Name: new("x")})
+	for _, err := range []error{userErr, clientErr} {
+		if !errors.Is(err, storage.ErrConflict) || errors.As(err, new(operator.Conflict)) {
+			t.Errorf("overtaken: %v", err)
+		}
+	}
+	d.silent(t)
+	if u, err := d.UserByID(t.Context(), alice.ID); err != nil || u.Name != "alice" || !slices.Equal(u.Claims.Roles, first.Roles) || u.Claims.Groups != nil {
+		t.Errorf("%+v, %v", u, err)
+	}
+	if c, err := d.Client(t.Context(), "web"); err != nil || c.Name == "x" || !slices.Equal(c.Scopes, faster.Scopes) {
+		t.Errorf("%+v, %v", c, err)
+	}
+}

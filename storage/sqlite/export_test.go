@@ -23,6 +23,7 @@ var (
 	Spacing   = spacing
 	Explain   = explain
 	Scripts   = scripts
+	Poll      = poll
 )
 
 // Do runs any statements as one operation of a batch.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 )
 
@@ -21,6 +22,9 @@ func Inspect(ctx context.Context, path string) (Condition, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return Condition{}, fmt.Errorf("storage/sqlite: %w", err)
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return Condition{}, fmt.Errorf("storage/sqlite: %w", irregular(path, info))
 	}
 	c := Condition{Known: len(scripts())}
 	err = poll(ctx.Done(), lockWait, func() error { return c.read(ctx, path) })

@@ -70,7 +70,7 @@ func newPast(t *testing.T) past {
 	p.user, p.client = aUser("ada"), aClient("web")
 	away := aUser("Ωmega é")
 	away.ForeignID, away.Disabled, away.PasswordHash = "django:17", true, ""
-	away.Claims = storage.UserClaims{Roles: []string{"staff"}, Extra: map[string]any{"level": 7.5, "x": nil}}
+	away.Claims = storage.UserClaims{Roles: []string{"staff"}, Extra: map[string]any{"level": json.Number("7.5"), "x": nil}}
 	p.users = []storage.User{p.user, away}
 	for _, u := range p.users {
 		must(t, p.CreateUser(ctx, u))

@@ -33,17 +33,15 @@ var (
 func create(path string, log *slog.Logger) error {
 	info, err := os.Stat(path)
 	switch {
-	case err == nil && info.IsDir():
-		return fmt.Errorf("%s is a directory: name a file in it", path)
 	case err == nil && !info.Mode().IsRegular():
-		return fmt.Errorf("%s is not a regular file: name one", path)
+		return irregular(path, info)
 	case err == nil && info.Mode().Perm()&0o077 != 0:
 		log.Warn("the database can be read by other users of this machine: chmod 600", "path", path, "mode", info.Mode().Perm().String())
 		return nil
 	case err == nil:
 		return nil
 	case !errors.Is(err, fs.ErrNotExist):
-		return err
+		return fmt.Errorf("%w: the user that runs hallmark must be able to read and write the file and its directory", err)
 	}
 	if dir := filepath.Dir(path); !exists(dir) {
 		return fmt.Errorf("%s does not exist: make the directory first", dir)
@@ -57,6 +55,14 @@ func create(path string, log *slog.Logger) error {
 		return fmt.Errorf("%w: the user that runs hallmark must be able to write in that directory", err)
 	}
 	return f.Close()
+}
+
+// irregular refuses what SQLite would not: opening a pipe may wait for ever.
+func irregular(path string, info fs.FileInfo) error {
+	if info.IsDir() {
+		return fmt.Errorf("%s is a directory: name a file in it", path)
+	}
+	return fmt.Errorf("%s is not a regular file: name one", path)
 }
 
 func exists(path string) bool {
@@ -164,6 +170,8 @@ func explain(path string, err error) error {
 		return fmt.Errorf("%s: %w: another process has held it for %v: end that process", path, err, lockWait)
 	case sqlite3.ErrFull:
 		return fmt.Errorf("%s: %w: make room on the disk", path, err)
+	case sqlite3.ErrIoErr: // a full disk too, where it is the index of the log that does not fit
+		return fmt.Errorf("%s: %w: see whether the disk is full or failing", path, err)
 	}
 	return fmt.Errorf("%s: %w", path, err)
 }

@@ -198,8 +198,22 @@ func TestOpenRefusesPaths(t *testing.T) {
 	assertRefusal(t, err, dir, "is a directory")
 	_, err = sqlite.Open(ctx, os.DevNull, quiet)
 	assertRefusal(t, err, os.DevNull, "is not a regular file")
+	_, err = sqlite.Open(ctx, filepath.Join(os.DevNull, "hallmark.db"), quiet) // nor can it be looked at
+	assertRefusal(t, err, os.DevNull, "the user that runs hallmark must be able to read and write")
 	if left, _ := os.ReadDir(dir); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// Waiting for long is not for trying often: a minute of it would cost a core.
+func TestWaitingIsCheap(t *testing.T) {
+	tries := 0
+	err := sqlite.Poll(nil, time.Second, func() error {
+		tries++
+		return sqlite3.Error{Code: sqlite3.ErrBusy}
+	})
+	if err == nil || tries > 300 {
+		t.Errorf("tried %d times in a second, and got %v", tries, err)
 	}
 }
 
@@ -224,7 +238,7 @@ func TestExplanations(t *testing.T) {
 		sqlite3.ErrFull:     "make room on the disk",
 		sqlite3.ErrCorrupt:  "restore a backup",
 		sqlite3.ErrReadonly: "the user that runs hallmark must be able to read and write",
-		sqlite3.ErrIoErr:    "disk I/O error",
+		sqlite3.ErrIoErr:    "disk I/O error: see whether the disk is full or failing",
 	} {
 		err := fmt.Errorf("storage/sqlite: %w", sqlite.Explain("/some.db", sqlite3.Error{Code: code}))
 		assertRefusal(t, err, "/some.db", says)

@@ -24,7 +24,8 @@ const (
 	pauseAfter = 16
 	pause      = time.Millisecond
 	pollEvery  = 500 * time.Microsecond
-	lockWait   = 60 * time.Second // for the write lock, before it is given up
+	pollLate   = 100 * time.Millisecond // at most, when it has been waited for long
+	lockWait   = 60 * time.Second       // for the write lock, before it is given up
 )
 
 var (
@@ -202,18 +203,21 @@ func (w *writer) release(why error) {
 	w.conn = nil
 }
 
-// poll tries until it works or fails otherwise than by being busy: every half
-// millisecond, up to wait, or until stop.
+// poll tries until it works or fails otherwise than by being busy, up to wait,
+// or until stop: every half millisecond at first, and less often the longer it
+// takes. Who waits for so long does not wait for a busy server, and trying is
+// not for nothing.
 func poll(stop <-chan struct{}, wait time.Duration, try func() error) error {
 	for began := time.Now(); ; {
 		err := try()
-		if !busy(err) || time.Since(began) >= wait {
+		waited := time.Since(began)
+		if !busy(err) || waited >= wait {
 			return err
 		}
 		select {
 		case <-stop:
 			return errLeft
-		case <-time.After(pollEvery):
+		case <-time.After(min(max(pollEvery, waited/50), pollLate)):
 		}
 	}
 }

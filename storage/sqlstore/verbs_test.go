@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -83,7 +84,7 @@ func TestUsersComeBack(t *testing.T) {
 			u.Imported = storage.ImportDigest(u.PasswordHash)
 		}
 		if rapid.Bool().Draw(t, "extra") {
-			u.Claims.Extra = map[string]any{"text": rapid.String().Draw(t, "text"), "yes": true, "list": []any{"a", nil}, "half": 0.5}
+			u.Claims.Extra = map[string]any{"text": rapid.String().Draw(t, "text"), "yes": true, "list": []any{"a", nil}, "half": json.Number("0.5"), "n": json.Number(fmt.Sprint(rapid.Int64().Draw(t, "n")))}
 		}
 		must(t, sqlstore.CreateUser(ctx, db, u))
 		for _, find := range []func() (storage.User, error){

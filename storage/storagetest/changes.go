@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"encoding/json"
 	"github.com/google/uuid"
 
 	"github.com/hallmark-auth/hallmark/storage"
@@ -12,6 +13,7 @@ func changeCases() map[string]func(*store) {
 		"a user is found by each id":          changesFound,
 		"a refused change changes nothing":    changesRefused,
 		"a change on condition":               changesIf,
+		"a change of certain claims":          changesIfClaims,
 		"an import that is run again":         changesImport,
 		"one session goes on":                 changesKeep,
 		"what is no reason ends nothing":      changesEndNothing,
@@ -60,7 +62,7 @@ func changesKept(s *store) {
 	bob := s.addUser("bob")
 	u := s.addUser("ada")
 	claims := storage.UserClaims{Roles: []string{"admin"}, Extra: map[string]any{"level": 7, "tags": []string{"x"}, "none": nil}}
-	read := storage.UserClaims{Roles: []string{"admin"}, Extra: map[string]any{"level": 7.0, "tags": []any{"x"}, "none": nil}}
+	read := storage.UserClaims{Roles: []string{"admin"}, Extra: map[string]any{"level": json.Number("7"), "tags": []any{"x"}, "none": nil}}
 	for _, c := range []struct {
 		change storage.UserChange
 		want   func(*storage.User)
@@ -159,6 +161,23 @@ func changesIf(s *store) {
 	_, _, err := s.ChangeUser(s.Context(), ada.ID, storage.UserChange{If: new("hash of ada"), PasswordHash: new("stolen"), Now: s.now})
 	s.wants(storage.ErrConflict, err)
 	s.isUser(ada)
+}
+
+// Of two who read the same claims, the second must read them again.
+func changesIfClaims(s *store) {
+	ada := s.aUser("ada")
+	ada.Claims = storage.UserClaims{Roles: []string{"a"}, Extra: map[string]any{"level": 7.5, "tags": []any{"<x>"}}}
+	s.must(s.CreateUser(s.Context(), ada))
+	for _, groups := range [][]string{{"g"}, nil} {
+		before, after := ada.Claims, ada.Claims
+		after.Groups = groups
+		ada.Claims = after
+		got, _ := s.change(ada, storage.UserChange{Claims: &after, IfClaims: &before})
+		s.equal(got, ada)
+		_, _, err := s.ChangeUser(s.Context(), ada.ID, storage.UserChange{Claims: &storage.UserClaims{}, IfClaims: &before, Name: new("x"), Now: s.now})
+		s.wants(storage.ErrConflict, err)
+		s.isUser(ada)
+	}
 }
 
 // Whoever runs an import again undoes nothing that was done since.
@@ -292,7 +311,7 @@ func changesUnknown(s *store) {
 
 func changesCopied(s *store) {
 	ada, web := s.addUser("ada"), s.addClient("web")
-	claims := storage.UserClaims{Roles: []string{"staff"}, Extra: map[string]any{"level": 1.0}}
+	claims := storage.UserClaims{Roles: []string{"staff"}, Extra: map[string]any{"level": "1"}}
 	after, _ := s.change(ada, storage.UserChange{Claims: &claims})
 	policy := web.ClientPolicy
 	policy.Scopes = []string{"read"}
@@ -300,16 +319,16 @@ func changesCopied(s *store) {
 	changed := s.addClient("app", func(c *storage.Client) { c.AuthMethod = storage.AuthBasic })
 	changed, err := s.ChangeClient(s.Context(), "app", storage.ClientChange{Policy: &policy, AddSecret: &secret})
 	s.must(err)
-	claims.Roles[0], claims.Extra["level"] = "admin", 9.0
+	claims.Roles[0], claims.Extra["level"] = "admin", "9"
 	policy.Scopes[0], secret = "everything", storage.Digest{2}
 	for range 2 {
-		after.Claims.Roles[0], after.Claims.Extra["level"] = "admin", 9.0
+		after.Claims.Roles[0], after.Claims.Extra["level"] = "admin", "9"
 		changed.Scopes[0], changed.Secrets[0] = "everything", storage.Digest{2}
 		after, err = s.UserByID(s.Context(), ada.ID)
 		s.must(err)
 		changed, err = s.ClientByID(s.Context(), "app")
 		s.must(err)
-		if after.Claims.Roles[0] != "staff" || after.Claims.Extra["level"] != 1.0 {
+		if after.Claims.Roles[0] != "staff" || after.Claims.Extra["level"] != "1" {
 			s.Fatal("a user was changed from outside")
 		}
 		if changed.Scopes[0] != "read" || changed.Secrets[0] != (storage.Digest{1}) {

@@ -11,6 +11,7 @@ func clientChangeCases() map[string]func(*store) {
 		"a client is found as changed":         clientsChanged,
 		"a client has two secrets at most":     clientsSecrets,
 		"a client's change shows in a refresh": clientsRefresh,
+		"a change of a certain policy":         clientsIfPolicy,
 	}
 }
 
@@ -83,6 +84,19 @@ func clientsSecrets(s *store) {
 		s.wants(storage.ErrConflict, err)
 	}
 	s.isClient(public)
+}
+
+// Of two who read the same policy, the second must read it again.
+func clientsIfPolicy(s *store) {
+	web := s.addClient("web")
+	before := web.ClientPolicy
+	web.Scopes = []string{"write"}
+	_, err := s.ChangeClient(s.Context(), "web", storage.ClientChange{Policy: &web.ClientPolicy, IfPolicy: &before})
+	s.must(err)
+	s.isClient(web)
+	_, err = s.ChangeClient(s.Context(), "web", storage.ClientChange{Policy: &before, IfPolicy: &before, Name: new("x")})
+	s.wants(storage.ErrConflict, err)
+	s.isClient(web)
 }
 
 // A session follows its client's policy, and the client keeps its number.

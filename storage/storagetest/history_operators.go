@@ -65,6 +65,7 @@ func (h *history) changeUser(rt *rapid.T) {
 		Claims:       some(rt, "claims", storage.UserClaims{Groups: []string{"g"}, Extra: map[string]any{"n": 1}}),
 		ForeignID:    some(rt, "foreign id", "17", "18", ""),
 		If:           some(rt, "if", u.PasswordHash, "stale"),
+		IfClaims:     some(rt, "if claims", u.Claims, storage.UserClaims{Groups: []string{"other"}}),
 		Keep:         h.someSession(rt), Now: h.now,
 	}
 	both(h, rt, func(x *side) (changedUser, error) {
@@ -102,9 +103,11 @@ func (h *history) changeClient(rt *rapid.T) {
 		DropOld:   rapid.IntRange(0, 2).Draw(rt, "drop") == 0,
 	}
 	if now, err := h.model.ClientByID(h.ctx, id); err == nil && rapid.Bool().Draw(rt, "policy") {
+		before := now.ClientPolicy
 		now.Rotate = rapid.Bool().Draw(rt, "rotate")
 		now.Scopes = rapid.SampledFrom([][]string{{"read"}, {"read", "write"}}).Draw(rt, "scopes")
 		c.Policy = &now.ClientPolicy
+		c.IfPolicy = some(rt, "if policy", before, storage.ClientPolicy{})
 	}
 	both(h, rt, func(x *side) (storage.Client, error) {
 		after, err := x.ChangeClient(h.ctx, id, c)

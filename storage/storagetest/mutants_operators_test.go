@@ -22,6 +22,9 @@ var operatorMutants = map[string]mutant{
 		}
 	}), "changes/a name and a foreign id come free"},
 	"any condition":            {changes(func(c *storage.UserChange) { c.If = nil }), "changes/a change on condition"},
+	"any claims":               {changes(func(c *storage.UserChange) { c.IfClaims = nil }), "changes/a change of certain claims"},
+	"claims, in histories":     {changes(func(c *storage.UserChange) { c.IfClaims = nil }), "histories"},
+	"any policy":               {func(m *Model) Backend { return anyPolicy{m} }, "changes of clients/a change of a certain policy"},
 	"a refused change ends":    {func(m *Model) Backend { return endsFirst{m} }, "changes/a refused change changes nothing"},
 	"a refused change, half":   {func(m *Model) Backend { return halfChange{m} }, "changes/a refused change changes nothing"},
 	"refused in a batch, half": {func(m *Model) Backend { return endsFirst{m} }, "batches/refused changes beside good ones"},
@@ -179,6 +182,14 @@ func (b racyChange) ChangeClient(ctx context.Context, id string, c storage.Clien
 	pause()
 	with(b.Model, func(s *state) { s.clients[after.Number] = after })
 	return after, nil
+}
+
+// anyPolicy changes what somebody else has changed.
+type anyPolicy struct{ *Model }
+
+func (b anyPolicy) ChangeClient(ctx context.Context, id string, c storage.ClientChange) (storage.Client, error) {
+	c.IfPolicy = nil
+	return b.Model.ChangeClient(ctx, id, c)
 }
 
 type halfClient struct{ *Model }

@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"encoding/json"
 	"math"
 	"time"
 
@@ -285,7 +286,7 @@ func refreshReopened(s *store) {
 
 func refreshReads(s *store) {
 	u := s.aUser("ada")
-	u.Claims = storage.UserClaims{Roles: []string{"staff"}, Extra: map[string]any{"level": 1.0}}
+	u.Claims = storage.UserClaims{Roles: []string{"staff"}, Extra: map[string]any{"level": json.Number("9007199254740993")}}
 	s.must(s.CreateUser(s.Context(), u))
 	s.addUser("bob")
 	s.addClient("app")

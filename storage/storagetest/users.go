@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -26,8 +27,8 @@ func usersKept(s *store) {
 	full.Claims = storage.UserClaims{
 		Roles: []string{"admin", "staff"}, Groups: []string{"g1"}, Entitlements: []string{"e1", "e2"},
 		Extra: map[string]any{
-			"name": "Ada", "level": 2.5, "active": true, "none": nil, "empty": map[string]any{},
-			"address": map[string]any{"city": "London", "lines": []any{"a", 1.0, false, nil}},
+			"name": "Ada", "level": json.Number("2.5"), "id": json.Number("12345678901234567890"), "active": true, "none": nil, "empty": map[string]any{},
+			"address": map[string]any{"city": "London", "lines": []any{"a", json.Number("9007199254740993"), false, nil}},
 		},
 	}
 	plain := s.aUser("bob")
@@ -171,13 +172,13 @@ func usersListed(s *store) {
 // Callers may do what they like with what they passed and what they got.
 func usersCopied(s *store) {
 	u := s.aUser("ada")
-	u.Claims = storage.UserClaims{Roles: []string{"staff"}, Extra: map[string]any{"level": 1.0}}
+	u.Claims = storage.UserClaims{Roles: []string{"staff"}, Extra: map[string]any{"level": "1"}}
 	s.must(s.CreateUser(s.Context(), u))
 	for range 2 {
-		u.Claims.Roles[0], u.Claims.Extra["level"] = "admin", 9.0
+		u.Claims.Roles[0], u.Claims.Extra["level"] = "admin", "9"
 		got, err := s.UserByName(s.Context(), "ada")
 		s.must(err)
-		if got.Claims.Roles[0] != "staff" || got.Claims.Extra["level"] != 1.0 {
+		if got.Claims.Roles[0] != "staff" || got.Claims.Extra["level"] != "1" {
 			s.Fatal("a record was changed from outside")
 		}
 		u = got
