@@ -162,6 +162,29 @@ func TestOpenAPISchemas(t *testing.T) {
 	}
 }
 
+// TestUserShapes: what is shown of a user, but for what the server gives, is
+// what can be read back: an importer needs no other shape.
+func TestUserShapes(t *testing.T) {
+	given := []string{"sub", "has_password", "created_at"}
+	secret := []string{"password", "password_hash"}
+	var shown, read []string
+	for _, name := range members(reflect.TypeOf(operator.UserView{})) {
+		if !slices.Contains(given, name) {
+			shown = append(shown, name)
+		}
+	}
+	for _, name := range members(reflect.TypeOf(userBody{})) {
+		if !slices.Contains(secret, name) {
+			read = append(read, name)
+		}
+	}
+	slices.Sort(shown)
+	slices.Sort(read)
+	if !slices.Equal(shown, read) {
+		t.Errorf("%v is shown, %v is read", shown, read)
+	}
+}
+
 // FuzzParseOps: whatever a body holds, it is read or refused, and the refusal
 // repeats no value of it.
 func FuzzParseOps(f *testing.F) {

@@ -1,15 +1,19 @@
 // Command hallmark is the token server and everything an operator does to it.
 //
 //	hallmark serve                    the server; serve --demo to try it out
-//	hallmark user add|list|passwd|disable|enable
-//	hallmark client add|list
+//	hallmark user add|list|show|passwd|claims|rename|disable|enable|remove
+//	hallmark client add|list|show|change|secret|remove
+//	hallmark session list|revoke
 //	hallmark keys list|rotate|revoke|reseal|recover
+//	hallmark operator token add|list|remove
+//	hallmark migrate                  take the store to the schema of this program
 //	hallmark config show|check        what the settings come to, and what is wrong with them
 //	hallmark token                    get a token as a client would
 //	hallmark verify TOKEN             verify one offline, check by check
 //	hallmark conformance              examine any issuer
 //	hallmark doctor                   examine this deployment; doctor verifier URL, an API
 //	hallmark ready                    for health checks
+//	hallmark completion SHELL
 //	hallmark version
 //
 // The operator's commands work on the same store while the server runs. Tables

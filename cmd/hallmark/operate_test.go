@@ -129,6 +129,8 @@ func TestPasswordIsNoArgument(t *testing.T) {
 		}
 	}
 	d.env["HALLMARK_PASSWORD"] = pw
+	d.fails(exitUsage, "", []string{"user", "add", "bob"}, "HALLMARK_PASSWORD is not a setting")
+	delete(d.env, "HALLMARK_PASSWORD")
 	d.fails(exitUsage, "", []string{"user", "add", "bob"}, "standard input is empty")
 }
 

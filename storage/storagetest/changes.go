@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"encoding/json"
+
 	"github.com/google/uuid"
 
 	"github.com/hallmark-auth/hallmark/storage"
@@ -166,7 +167,7 @@ func changesIf(s *store) {
 // Of two who read the same claims, the second must read them again.
 func changesIfClaims(s *store) {
 	ada := s.aUser("ada")
-	ada.Claims = storage.UserClaims{Roles: []string{"a"}, Extra: map[string]any{"level": 7.5, "tags": []any{"<x>"}}}
+	ada.Claims = storage.UserClaims{Roles: []string{"a"}, Extra: map[string]any{"level": json.Number("7.5"), "tags": []any{"<x>"}}}
 	s.must(s.CreateUser(s.Context(), ada))
 	for _, groups := range [][]string{{"g"}, nil} {
 		before, after := ada.Claims, ada.Claims
