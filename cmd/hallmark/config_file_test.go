@@ -299,7 +299,7 @@ func TestFileOfVariable(t *testing.T) {
 func TestVariableMistyped(t *testing.T) {
 	d := newDesk(t)
 	d.env = map[string]string{"HALLMARK_ISSURE": "https://a.example.com", "HALLMARK_TRUSTED_PROXIES": "10.0.0.1", "HALLMARK_STORES_FILE": "x", "HALLMARK_LISTEN": "8080"}
-	mistyped := []string{"HALLMARK_ISSURE is not a setting: did you mean HALLMARK_ISSUER?", "HALLMARK_TRUSTED_PROXIES|did you mean HALLMARK_TRUSTED_PROXY?", "HALLMARK_STORES_FILE|did you mean HALLMARK_"}
+	mistyped := []string{"HALLMARK_ISSURE is not a setting: did you mean HALLMARK_ISSUER?", "HALLMARK_STORES_FILE|did you mean HALLMARK_STORE?", "HALLMARK_TRUSTED_PROXIES|did you mean HALLMARK_TRUSTED_PROXY?"}
 	d.complains([]string{"config", "check"}, append(mistyped, "--issuer is missing", "--listen")...)
 	d.complains([]string{"user", "list"}, mistyped...)
 	d.ok("", "version") // takes no settings

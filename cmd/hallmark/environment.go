@@ -69,7 +69,7 @@ func (s *sources) mistyped(known []*kong.Flag) {
 	for _, flag := range known {
 		ours[variable(flag.Name)] = true
 	}
-	for _, pair := range s.environ {
+	for _, pair := range slices.Sorted(slices.Values(s.environ)) { // the environment has no order
 		name, value, _ := strings.Cut(pair, "=")
 		setting, isOurs := strings.CutPrefix(name, ourVariables)
 		if !isOurs || value == "" || ours[strings.TrimSuffix(name, "_FILE")] || ours[name] || isService(name) {
