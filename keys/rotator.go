@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -39,9 +40,18 @@ type RotatorConfig struct {
 	// each change and about once a minute, one call at a time. It may fail,
 	// panic, or hang until its context ends. nil: nobody is told.
 	Report   func(context.Context, storage.Version) error
-	Generate Generate         // GenerateKey if nil
-	Now      func() time.Time // the wall clock, with its monotonic reading; time.Now if nil
-	Log      *slog.Logger     // nothing is logged if nil
+	Generate Generate // GenerateKey if nil
+	// Open finds a private half that is kept outside of the ring (External).
+	// nil: such keys cannot sign here.
+	Open func(handle string) (crypto.Signer, error)
+	// Destroy removes a private half that is kept outside and was dropped from
+	// the ring, once the ring is stored. nil: it stays where it is.
+	Destroy func(handle string) error
+	// Reopen is asked for another Sealer when the stored ring is sealed with a
+	// key-encryption key that the one at hand lacks. nil: that is an error.
+	Reopen func(context.Context) (*Sealer, error)
+	Now    func() time.Time // the wall clock, with its monotonic reading; time.Now if nil
+	Log    *slog.Logger     // nothing is logged if nil
 }
 
 // A Rotator keeps one process's ring and the stored one in step: it looks at
@@ -54,6 +64,7 @@ type Rotator struct {
 	turn     chan struct{} // filled while a step is on
 	adopted  chan struct{} // filled while a version is to be reported
 	held     atomic.Pointer[held]
+	sealer   atomic.Pointer[Sealer]
 	failures atomic.Int64              // looks that failed since the process began, for the log
 	tried    atomic.Pointer[time.Time] // when the last failed look ended
 }
@@ -86,7 +97,9 @@ func NewRotator(cfg RotatorConfig) *Rotator {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Rotator{cfg: cfg, turn: make(chan struct{}, 1), adopted: make(chan struct{}, 1)}
+	r := &Rotator{cfg: cfg, turn: make(chan struct{}, 1), adopted: make(chan struct{}, 1)}
+	r.sealer.Store(cfg.Sealer)
+	return r
 }
 
 // Start takes the first look. In an empty store it makes the ring; of several

@@ -1,17 +1,14 @@
 package keys
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // A Life is when things happen to a key: what has happened, and what will as
 // planned. The zero time stands for what will not, and for what nobody has
 // planned yet.
 type Life struct {
 	Published  time.Time
-	SignsFrom  time.Time // zero if it never signs: it was withdrawn while it waited
-	SignsUntil time.Time // when its successor takes over
+	SignsFrom  time.Time // zero if it never signs: it was withdrawn while it waited, or is another issuer's
+	SignsUntil time.Time // when its successor takes over, or its line ends
 	GoneAt     time.Time // when it leaves the key set; of a revoked key, when its record goes
 }
 
@@ -29,20 +26,24 @@ func (r Ring) Life(k Key, now Instant) Life {
 			life.SignsUntil = k.RevokedAt
 		}
 	case life.GoneAt.IsZero() && !life.SignsUntil.IsZero():
-		life.GoneAt = life.SignsUntil.Add(r.schedule.stay())
+		life.GoneAt = life.SignsUntil.Add(r.stay())
 	}
 	return life
 }
 
-// until is when another key takes over from a key, zero if none is to.
+// until is when another key takes over from a key, or its line ends; zero if
+// neither is planned.
 func (r Ring) until(k Key, now Instant) time.Time {
 	for _, next := range r.line(k.Algorithm) {
 		if compareKeys(*next, k) > 0 && !next.withdrawn(now) {
-			return next.takesOver(now)
+			if at := next.takesOver(now); k.SignsUntil.IsZero() || at.Before(k.SignsUntil) {
+				return at
+			}
+			break
 		}
 	}
-	if k.revoked() || !slices.Contains(r.schedule.Algorithms, k.Algorithm) {
-		return time.Time{}
+	if k.revoked() || !k.SignsUntil.IsZero() || !r.scheduled(k.Algorithm) {
+		return k.SignsUntil
 	}
 	// Its successor is not made yet, and will be when the key begins to sign.
 	planned := k.takesOver(now).Add(r.schedule.RotateEvery)
@@ -54,10 +55,13 @@ func (r Ring) until(k Key, now Instant) time.Time {
 
 // withdrawn reports whether the key's time to sign will not come any more.
 func (k Key) withdrawn(now Instant) bool {
-	if k.revoked() {
-		return !k.SignsFrom.Before(k.RevokedAt)
+	switch {
+	case k.Imported:
+		return true
+	case k.revoked() && !k.SignsFrom.Before(k.RevokedAt), !k.usable() && k.SignsFrom.After(now.Wall):
+		return true
 	}
-	return !k.usable() && k.SignsFrom.After(now.Wall)
+	return !k.SignsUntil.IsZero() && !k.takesOver(now).Before(k.SignsUntil) // with its line
 }
 
 // takesOver is when a key begins to sign, by the clock and by the time that it

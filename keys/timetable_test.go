@@ -16,7 +16,7 @@ func TestLife(t *testing.T) {
 		d := time.Duration(seconds) * time.Second
 		return poll(t, started(t, brisk()), 0, d), at(d)
 	}
-	revoke := func(r Ring, now Instant, i int) Ring { return must(r.Revoke(r.keys[i].ID, now, cheap())) }
+	revoke := func(r Ring, now Instant, i int) Ring { return must(r.Revoke(r.keys[i].ID, "leaked", now, cheap())) }
 	type life [4]int
 	for name, c := range map[string]struct {
 		play func() (Ring, Instant)
@@ -94,18 +94,62 @@ func TestLifeComesTrue(t *testing.T) {
 	}
 }
 
-// TestLifeAfterRecovery: a key that waited when the store was set back never signs.
+// TestLifeOfALineThatEnds: an operator takes RS256 from the schedule; its
+// signer signs for PublishAhead more, and the one that waits never will.
+func TestLifeOfALineThatEnds(t *testing.T) {
+	r, now := started(t, brisk(ES256, RS256)), at(10*time.Second)
+	r = advance(t, r, now)
+	r = advance(t, must(r.Reschedule(brisk(ES256), now)), now)
+	said, end := map[string]Life{}, now.Wall.Add(brisk().PublishAhead)
+	for _, k := range r.line(RS256) {
+		said[k.ID] = r.Life(*k, now)
+	}
+	signs, waits := said[kids(r, RS256)[0]], said[kids(r, RS256)[1]]
+	if !signs.SignsFrom.Equal(epoch) || !signs.SignsUntil.Equal(end) || !signs.GoneAt.Equal(end.Add(brisk().stay())) {
+		t.Errorf("the signer: %+v", signs)
+	}
+	if !waits.SignsFrom.IsZero() || !waits.SignsUntil.IsZero() {
+		t.Errorf("the one that waits: %+v", waits)
+	}
+	for d := 10 * time.Second; d < 250*time.Second; d += 5 * time.Second {
+		now := at(d)
+		r = advance(t, r, now)
+		for _, k := range r.line(RS256) {
+			if life := r.Life(*k, now); life.SignsFrom != said[k.ID].SignsFrom || life.SignsUntil != said[k.ID].SignsUntil {
+				t.Fatalf("%s: %+v, before %+v", d, life, said[k.ID])
+			}
+			if signs := r.State(*k, now) == Signing; signs != (k.ID == kids(r, RS256)[0] && now.Wall.Before(end)) {
+				t.Fatalf("%s: %s signs: %v", d, k, signs)
+			}
+		}
+	}
+}
+
+// TestLifeOfAnImportedKey: it is published until it is gone, and follows nobody.
+func TestLifeOfAnImportedKey(t *testing.T) {
+	r, now := started(t, brisk()), at(10*time.Second)
+	until := now.Wall.Add(time.Hour)
+	before := r.Life(r.keys[0], now)
+	theirs := must(GenerateKey(ES256, 0)).Public()
+	r = advance(t, must(r.ImportPublic(ES256, "theirs", theirs, until, now)), now)
+	if got := r.Life(r.keys[r.find("theirs")], now); got != (Life{Published: now.Wall, GoneAt: until}) {
+		t.Errorf("%+v", got)
+	}
+	for _, k := range r.keys {
+		if !k.Imported && r.State(k, now) == Signing && r.Life(k, now) != before {
+			t.Errorf("the signer: %+v, before %+v", r.Life(k, now), before)
+		}
+	}
+}
+
+// TestLifeAfterRecovery: what was there signs no more, whatever it waited for.
 func TestLifeAfterRecovery(t *testing.T) {
-	r := started(t, brisk())
-	now := at(10 * time.Second)
+	r, now := started(t, brisk()), at(10*time.Second)
 	r = advance(t, must(r.Recover(now, cheap())), now)
 	for _, k := range r.keys {
 		life, state := r.Life(k, now), r.State(k, now)
-		if life.SignsFrom.IsZero() != (state == Retired && k.SignsFrom.After(now.Wall)) {
+		if state == Retired && life.SignsUntil.After(now.Wall) || state != Retired && !life.SignsUntil.After(now.Wall) {
 			t.Errorf("%s %s: %+v", state, k, life)
 		}
-	}
-	if got := r.Life(r.keys[0], now).SignsUntil; !got.Equal(now.Wall) {
-		t.Errorf("the old signer signs until %s", got)
 	}
 }

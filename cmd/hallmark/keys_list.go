@@ -96,7 +96,7 @@ func printTimetable(w io.Writer, t operator.Timetable, width int, p pen) error {
 	}
 	for _, k := range t.Keys {
 		if k.State == keys.Revoked {
-			if _, err := fmt.Fprintf(w, "%s was revoked at %s.\n", k.ID, stamp(k.RevokedAt)); err != nil {
+			if _, err := fmt.Fprintf(w, "%s was revoked at %s: %s.\n", k.ID, stamp(k.RevokedAt), or(printable(k.Reason), "nobody said why")); err != nil {
 				return err
 			}
 		}

@@ -113,13 +113,14 @@ type KeyView struct {
 	SignsUntil string `json:"signs_until,omitempty"` // as planned
 	Gone       string `json:"gone_at,omitempty"`
 	Revoked    string `json:"revoked_at,omitempty"`
+	Reason     string `json:"reason,omitempty"` // of the revocation
 }
 
 // ViewKey returns the view of a key.
 func ViewKey(k KeyState) KeyView {
 	return KeyView{
 		ID: k.ID, Algorithm: string(k.Algorithm), State: string(k.State), Published: stamp(k.PublishedAt),
-		SignsFrom: stamp(k.SignsFrom), SignsUntil: stamp(k.Life.SignsUntil), Gone: stamp(k.GoneAt), Revoked: stamp(k.RevokedAt),
+		SignsFrom: stamp(k.SignsFrom), SignsUntil: stamp(k.Life.SignsUntil), Gone: stamp(k.GoneAt), Revoked: stamp(k.RevokedAt), Reason: k.Reason,
 	}
 }
 
