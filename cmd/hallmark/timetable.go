@@ -28,7 +28,7 @@ func (p pen) legend() string {
 
 const (
 	shortestKid  = 8  // characters of a kid that a line of the drawing begins with, at least
-	fewestCells  = 24 // columns of the time axis, at least
+	fewestCells  = 32 // columns of the time axis, at least
 	defaultWidth = 100
 )
 
@@ -39,20 +39,19 @@ func drawTimetable(t operator.Timetable, width int, p pen) string {
 	head := len("  waiting  ") + short + len("  ")
 	axis := newAxis(t, max(fewestCells, width-head))
 	var out strings.Builder
-	line := func(head string, headWidth int, cells []rune) {
-		out.WriteString(strings.TrimRight(fmt.Sprintf("%-*s%s", headWidth, head, string(cells)), " ") + "\n")
+	line := func(name string, cells []rune) {
+		out.WriteString(strings.TrimRight(fmt.Sprintf("%-*s%s", head, name, string(cells)), " ") + "\n")
 	}
 	labels, rule := axis.ticks(p)
-	line("", head, labels)
-	line("", head, rule)
+	line("", labels)
+	line("", rule)
 	for i, k := range t.Keys {
 		if i == 0 || k.Algorithm != t.Keys[i-1].Algorithm {
-			line(string(k.Algorithm), head, axis.mark(axis.blank(), p))
+			line(string(k.Algorithm), axis.mark(axis.blank(), p))
 		}
-		line(fmt.Sprintf("  %-7s  %s", k.State, k.ID[:min(short, len(k.ID))]), head, axis.bar(k, p))
+		line(fmt.Sprintf("  %-7s  %s", k.State, k.ID[:min(short, len(k.ID))]), axis.bar(k, p))
 	}
-	line("", head, axis.today(t.Now, p))
-	return out.String()
+	return out.String() + axis.today(head, p) + "\n"
 }
 
 // shortKids is how much of the kids tells them apart.

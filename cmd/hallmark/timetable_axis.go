@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"time"
 
 	"github.com/hallmark-auth/hallmark/keys"
@@ -12,6 +13,10 @@ type axis struct {
 	from, to, now time.Time
 	columns       int
 }
+
+// afterwards is how much longer than all the rest of an axis its last part may
+// be, in which keys do nothing but go.
+const afterwards = 4
 
 // newAxis takes in the whole life of every key and the present. A key that
 // stays for very long after everything else has happened runs off its end.
@@ -27,7 +32,7 @@ func newAxis(t operator.Timetable, columns int) axis {
 			gone = later(gone, k.Life.GoneAt)
 		}
 	}
-	a.to = earlier(gone, a.to.Add(max(a.to.Sub(a.from), time.Second)))
+	a.to = earlier(gone, a.to.Add(afterwards*max(a.to.Sub(a.from), time.Second)))
 	a.to = later(a.to, a.from.Add(time.Second))
 	return a
 }
@@ -130,17 +135,13 @@ func (a axis) ticks(p pen) (labels, rule []rune) {
 	}
 }
 
-// today names the present, below the drawing.
-func (a axis) today(now time.Time, p pen) []rune {
-	cells, text := a.mark(a.blank(), p), []rune("now, "+stamp(now))
+// today names the present, on the line below the drawing: head columns and the
+// axis. On one side of the mark there is room.
+func (a axis) today(head int, p pen) string {
 	at, _ := a.column(a.now)
-	switch {
-	case at+2+len(text) <= a.columns:
-		copy(cells[at+2:], text)
-	case at >= len(text)+1:
-		copy(cells[at-len(text)-1:], text)
-	default: // in the middle of few columns
-		cells = append(cells[:at+1], append([]rune{' '}, text...)...)
+	text := "now, " + stamp(a.now)
+	if at+len("| ")+len(text) <= a.columns {
+		return strings.Repeat(" ", head+at) + string(p.now) + " " + text
 	}
-	return cells
+	return strings.Repeat(" ", max(0, head+at-len(text)-1)) + text + " " + string(p.now)
 }
