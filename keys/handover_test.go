@@ -62,3 +62,41 @@ func TestPredecessorInEndingLine(t *testing.T) {
 		t.Error("kept until the line's end and longer")
 	}
 }
+
+// TestRecoveredElsewhere: where an operator recovers from an older state beside
+// a process that holds a newer one, the tokens of the keys that were lost with
+// it go on verifying.
+func TestRecoveredElsewhere(t *testing.T) {
+	s := newSite(t)
+	r := s.started()
+	old, oldVersion := s.backup()
+	s.pass(time.Second)
+	rotate := func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Rotate(ES256, now, true) }
+	must(r.Edit(t.Context(), rotate))
+	leaked := s.sign(r)
+	s.pass(time.Second)
+	must(r.Edit(t.Context(), rotate))
+	lost := s.sign(r)
+	must(r.Edit(t.Context(), func(r Ring, now Instant, generate Generate) (Ring, error) { return r.Revoke(leaked, "", now, generate) }))
+
+	s.restore(old, oldVersion)
+	for s.row().Version() <= r.Ring().Version() {
+		must(s.rotator(on(nil)).Recover(t.Context(), true))
+	}
+	s.pass(time.Second)
+	s.must(r.Look(t.Context()))
+	row := s.row()
+	if i := row.find(lost); i < 0 || row.keys[i].usable() || row.State(row.keys[i], Instant{Wall: s.now()}) != Retired {
+		t.Errorf("the key that was lost is not published, or signs again: %v", row.keys)
+	}
+	if i := row.find(leaked); i >= 0 && !row.keys[i].revoked() {
+		t.Error("the revoked key is published as well")
+	}
+	if got := s.sign(r); got == lost {
+		t.Error("the lost key signs")
+	}
+	// What was held long ago may be gone for good reasons.
+	if kept := row.keep(Ring{schedule: row.schedule, keys: []Key{{ID: "gone", Algorithm: ES256}}}, row.stay(), at(0)); !kept.same(row) {
+		t.Error("a key comes back that was held long ago")
+	}
+}
