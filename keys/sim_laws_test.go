@@ -44,6 +44,7 @@ type simLaws struct {
 	ring    Ring // as it was stored last
 	setBack bool // the store, and not everybody who runs has looked since
 	pending []*simReplica
+	cold    bool // it was set back while nobody ran, and nobody has recovered it
 	cause   simCause
 	gone    map[string]bool
 	goneAt  map[string]time.Time
@@ -123,6 +124,10 @@ func (l *simLaws) signed(r *simReplica, k Key, known *simKey) {
 // rejected: a verifier refused a token that is valid, of a key that is not revoked.
 func (l *simLaws) rejected(v *simVerifier, k *simKey) {
 	schedule := l.s.plan.schedule
+	if k.lost {
+		v.counts.emergency++
+		return
+	}
 	// Whenever it fetched its set, the key was in every replica's by then.
 	if fetched := v.fetched - k.stored - (v.excused - k.excused); fetched > schedule.Poll+v.behind(schedule) {
 		l.broke(lawVerifies, "%q (behind a cache: %v) refuses %s, which is not in the set that it fetched %s after the key was stored", v.name, v.cache != nil, k.kid, fetched)
@@ -241,5 +246,5 @@ func (l *simLaws) looked(r *simReplica) {
 		}
 	}
 	l.pending = slices.DeleteFunc(l.pending, func(p *simReplica) bool { return p == r })
-	l.setBack = len(l.pending) > 0
+	l.setBack = l.cold || len(l.pending) > 0
 }

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/hallmark-auth/hallmark/storage"
@@ -33,6 +34,8 @@ func (s *sim) trouble() {
 		s.store.backup()
 	case n < 48:
 		s.setBack()
+	case n < 49:
+		s.disaster()
 	case n < 62:
 		s.rotate(m, false)
 	case n < 68:
@@ -111,6 +114,27 @@ func (s *sim) setBack() {
 	s.store.restore(b)
 }
 
+// disaster ends every process and restores a backup. The machines know, and
+// the operator recovers on one that does.
+func (s *sim) disaster() {
+	if !s.plan.seen || len(s.store.backups) == 0 || s.store.away || s.laws.setBack {
+		return
+	}
+	i := s.IntN(len(s.store.backups))
+	b := s.store.backups[i]
+	known := func(m *simMachine) bool { return m.version > b.version }
+	if !slices.ContainsFunc(s.machines, known) {
+		return // it is the newest state
+	}
+	for _, r := range s.replicas {
+		r.rot, r.paused, r.ready = nil, false, false
+		s.after(s.within(10*s.plan.schedule.Poll), r.start)
+	}
+	s.note("disaster")
+	s.store.backups = s.store.backups[:i+1]
+	s.store.restore(b)
+}
+
 // edit is an operator's command: a process of its own on a machine.
 func (s *sim) edit(m *simMachine, cause simCause, change Change) {
 	s.operate(m, cause, func(r *Rotator) error {
@@ -120,7 +144,7 @@ func (s *sim) edit(m *simMachine, cause simCause, change Change) {
 }
 
 func (s *sim) operate(m *simMachine, cause simCause, do func(*Rotator) error) {
-	if s.laws.setBack && m.seen == nil {
+	if s.laws.setBack && m.seen == nil || s.laws.cold && !cause.fresh {
 		return // it would go on from the old state; see unaware
 	}
 	ahead := s.within(s.plan.schedule.Skew)

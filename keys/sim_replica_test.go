@@ -70,7 +70,7 @@ func (r *simReplica) start() {
 	r.came(err)
 	if r.rot.held.Load() == nil {
 		r.rot = nil
-		if errors.Is(err, ErrBehind) && !r.s.attended() {
+		if errors.Is(err, ErrBehind) && (!r.s.attended() || !r.s.laws.setBack) {
 			r.s.recover(r.machine, false)
 		}
 		again()

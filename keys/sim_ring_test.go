@@ -55,6 +55,8 @@ func (l *simLaws) stored(ring Ring) {
 	l.bounded(ring)
 	l.published(ring)
 	l.ring = ring
+	l.cold = l.cold && !l.cause.fresh
+	l.setBack = l.cold || len(l.pending) > 0
 	s.counts.stored++
 }
 
@@ -67,8 +69,14 @@ func (l *simLaws) key(k Key, ahead time.Duration) (revoked bool) {
 		known = s.key(k)
 		known.stored, known.excused, known.served = s.now, l.excused, s.store.served
 	}
-	if !known.begun { // a change of policy holds for keys that wait
+	switch {
+	case known.ahead == 0:
 		known.ahead = ahead
+	case !known.begun: // a shorter one holds for keys that wait; a longer one may come too late
+		known.ahead = min(known.ahead, ahead)
+	}
+	if known.lost {
+		l.found(known)
 	}
 	if l.gone[k.ID] && !l.setBack {
 		l.broke(lawHistory, "%s was gone and is back", k)
@@ -94,6 +102,15 @@ func (l *simLaws) key(k Key, ahead time.Duration) (revoked bool) {
 		l.broke(lawReturns, "%s", k)
 	}
 	return false
+}
+
+// found: a key that was lost with the data is back, from whoever held it. If
+// that took long, verifiers had to do without.
+func (l *simLaws) found(k *simKey) {
+	k.lost = false
+	if l.s.now-k.lostAt > stalePolls*l.s.plan.schedule.Poll {
+		k.exempt, k.stored, k.excused = true, l.s.now, l.excused
+	}
 }
 
 // begun looks for the keys that are no longer waiting. In an emergency one of
@@ -166,7 +183,13 @@ func (l *simLaws) restored(ring Ring) {
 			l.pending = append(l.pending, r)
 		}
 	}
-	l.setBack = len(l.pending) > 0
+	l.cold = !l.s.anybody()
+	for kid, known := range l.s.byKid {
+		if !known.lost && ring.find(kid) < 0 {
+			known.lost, known.lostAt = true, l.s.now
+		}
+	}
+	l.setBack = l.cold || len(l.pending) > 0
 }
 
 // calm: nothing went wrong for a while. before is how many rotations there had been.

@@ -19,7 +19,9 @@ type simKey struct {
 	revoked   bool
 	revokedAt time.Duration
 	pardoned  time.Duration // excused, then
-	undone    bool          // a restored backup has it unrevoked, and nobody who knows has looked yet
+	lost      bool          // with the data: it is not in the backup that was restored
+	lostAt    time.Duration
+	undone    bool // a restored backup has it unrevoked, and nobody who knows has looked yet
 }
 
 // A simToken is a signed token, as far as it matters here.

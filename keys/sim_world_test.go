@@ -45,7 +45,6 @@ type sim struct {
 
 // A simPlan says what kind of world it is.
 type simPlan struct {
-	name     string
 	schedule Schedule
 	replicas int
 	seen     bool    // each machine has its high-water mark in a file
