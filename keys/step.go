@@ -26,7 +26,7 @@ type task struct {
 }
 
 // errMissing: all is done but making a key that nobody needs yet. Every look tries again.
-var errMissing = errors.New("the key ring is up to date, but a key that is to wait could not be made")
+var errMissing = errors.New("the key ring is stored, but a key that is to wait could not be made")
 
 // attempts bounds how often a step begins again because somebody was faster.
 // Each time somebody else has got on.
