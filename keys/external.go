@@ -3,7 +3,6 @@ package keys
 import (
 	"context"
 	"crypto"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -61,10 +60,6 @@ func (r Ring) external() bool {
 func (r Ring) complete() bool {
 	return !slices.ContainsFunc(r.schedule.Algorithms, func(a Algorithm) bool { return r.line(a).oldest() == nil })
 }
-
-// errNotHere keeps a process that was told of no device from putting private
-// halves into the store of those who keep them out of it.
-var errNotHere = errors.New("private halves of this ring are kept outside of it, and this process was not told where: it makes no keys")
 
 // sweep removes private halves that the ring has dropped from where they are
 // kept. Every process does, and again until it has worked once: the one that

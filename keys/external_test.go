@@ -249,14 +249,14 @@ func TestExternalElsewhere(t *testing.T) {
 	s.must(err)
 	must(verify(token, blind.Ring(), s.now()))
 	s.pass(brisk().RotateEvery)
-	if err := blind.Look(t.Context()); !errors.Is(err, errNotHere) {
+	if err := blind.Look(t.Context()); !errors.Is(err, ErrElsewhere) {
 		t.Errorf("it makes keys of its own: %v", err)
 	}
 	s.must(blind.Healthy())
-	if _, err := blind.Edit(t.Context(), func(r Ring, now Instant, g Generate) (Ring, error) { return r.RevokeAll("", now, g) }); !errors.Is(err, errNotHere) {
+	if _, err := blind.Edit(t.Context(), func(r Ring, now Instant, g Generate) (Ring, error) { return r.RevokeAll("", now, g) }); !errors.Is(err, ErrElsewhere) {
 		t.Errorf("an operator makes keys of his own: %v", err)
 	}
-	if _, err := blind.Recover(t.Context(), true); !errors.Is(err, errNotHere) {
+	if _, err := blind.Recover(t.Context(), true); !errors.Is(err, ErrElsewhere) {
 		t.Errorf("recover makes keys of its own: %v", err)
 	}
 	s.must(s.started(v.use).Look(t.Context()))

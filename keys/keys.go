@@ -66,6 +66,9 @@ var (
 	ErrNotBehind = errors.New("the stored key ring is not older than what was seen")
 	// ErrMark: the file that remembers what was seen cannot be used.
 	ErrMark = errors.New("high-water mark")
+	// ErrElsewhere: private halves are kept outside of the ring, and a process that
+	// was not told where must not put new ones into it.
+	ErrElsewhere = errors.New("private halves of this key ring are kept outside of it, and this process was not told where: it makes no keys")
 	// ErrCorrupt: the stored bytes are not a ring that this program wrote.
 	ErrCorrupt = errors.New("the stored key ring cannot be read")
 )

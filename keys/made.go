@@ -33,7 +33,7 @@ type spare struct {
 func (r *Rotator) newMaker(ctx context.Context, base Ring, found stored) *maker {
 	m := &maker{r: r, found: found}
 	if r.cfg.Open == nil && base.external() {
-		m.refuse = errNotHere
+		m.refuse = ErrElsewhere
 	}
 	r.spares = slices.DeleteFunc(r.spares, func(s spare) bool {
 		if found.ring.find(s.ID) >= 0 {
