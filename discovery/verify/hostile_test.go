@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,7 +92,10 @@ type drip struct {
 
 func (d *drip) Read(p []byte) (int, error) {
 	if d.endless {
-		return copy(p, strings.Repeat(" ", len(p))), nil
+		for i := range p {
+			p[i] = ' '
+		}
+		return len(p), nil
 	}
 	select {
 	case <-time.After(time.Second):
@@ -145,7 +149,7 @@ func TestHostileIssuer(t *testing.T) {
 				c.mu.Lock()
 				c.hostile = hostile
 				c.mu.Unlock()
-				for begin := time.Now(); time.Since(begin) < 3*time.Hour; time.Sleep(59 * time.Second) {
+				for begin := time.Now(); time.Since(begin) < time.Hour; time.Sleep(59 * time.Second) {
 					if waited := expect(t, v, "k1", nil); waited != 0 {
 						t.Errorf("a good token waited %s", waited)
 					}
@@ -156,8 +160,8 @@ func TestHostileIssuer(t *testing.T) {
 				if len(c.strange) > 0 {
 					t.Errorf("asked for %s", c.strange)
 				}
-				if n := c.count(); n > 3*180*3 { // keys and two places of metadata
-					t.Errorf("%d requests in three hours", n)
+				if n := c.count(); n > 3*60*3 { // keys and two places of metadata
+					t.Errorf("%d requests in an hour", n)
 				}
 				c.mu.Lock()
 				c.hostile = nil
@@ -205,17 +209,17 @@ func TestHostileConnections(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			asked := 0
+			var asked atomic.Int64
 			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				asked++
+				asked.Add(1)
 				answer(w, r)
 			}))
 			server.Config.ErrorLog = nil
 			server.Start()
 			defer server.Close()
 			v, err := New(t.Context(), server.URL, audience, WithLogger(quiet))
-			if err == nil || v != nil || asked > 4 { // a broken connection is tried again
-				t.Errorf("got %v, %v after %d requests", v, err, asked)
+			if err == nil || v != nil || asked.Load() > 4 { // a broken connection is tried again
+				t.Errorf("got %v, %v after %d requests", v, err, asked.Load())
 			}
 		})
 	}

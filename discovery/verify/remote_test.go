@@ -133,9 +133,16 @@ func (o *origin) verifier(t *testing.T) *Verifier {
 	return v
 }
 
+// tokenBy is the token by a key, made once: signing takes longer than verifying.
 func tokenBy(kid string) string {
-	return new(forge).token(keyOf(kid), head("EdDSA", kid), claims())
+	token, made := tokensBy.Load(kid)
+	if !made {
+		token, _ = tokensBy.LoadOrStore(kid, new(forge).token(keyOf(kid), head("EdDSA", kid), claims()))
+	}
+	return token.(string)
 }
+
+var tokensBy sync.Map
 
 // cause is what an *Error says in words.
 func cause(err error) error {
