@@ -1,4 +1,4 @@
-// An Express API with express-oauth2-jwt-bearer: PORT=8090 ISSUER=https://auth.example.com AUDIENCE=https://api.example.com node express.mjs
+// An Express API with express-oauth2-jwt-bearer: ISSUER, AUDIENCE and PORT are in the environment.
 import express from 'express'
 import { auth } from 'express-oauth2-jwt-bearer'
 

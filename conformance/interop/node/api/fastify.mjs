@@ -1,4 +1,4 @@
-// A Fastify API with fastify-jwt-jwks: PORT=8090 ISSUER=https://auth.example.com AUDIENCE=https://api.example.com node fastify.mjs
+// A Fastify API with fastify-jwt-jwks: ISSUER, AUDIENCE and PORT are in the environment.
 import fastify from 'fastify'
 import jwtJwks from 'fastify-jwt-jwks'
 

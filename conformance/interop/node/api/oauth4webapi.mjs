@@ -1,4 +1,4 @@
-// An API with oauth4webapi: PORT=8090 ISSUER=https://auth.example.com AUDIENCE=https://api.example.com node oauth4webapi.mjs
+// An API with oauth4webapi: ISSUER, AUDIENCE and PORT are in the environment.
 import { createServer } from 'node:http'
 
 import * as oauth from 'oauth4webapi'

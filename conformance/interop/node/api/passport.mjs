@@ -1,4 +1,4 @@
-// An Express API with passport-jwt and jwks-rsa: PORT=8090 ISSUER=https://auth.example.com AUDIENCE=https://api.example.com node passport.mjs
+// An Express API with passport-jwt and jwks-rsa: ISSUER, AUDIENCE and PORT are in the environment.
 import express from 'express'
 import { passportJwtSecret } from 'jwks-rsa'
 import passport from 'passport'
