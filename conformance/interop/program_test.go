@@ -63,7 +63,7 @@ func (p *program) restart(t *testing.T) {
 // await returns when the program listens.
 func (p *program) await(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if conn, err := net.DialTimeout("tcp", "127.0.0.1:"+p.port, time.Second); err == nil {
 			conn.Close()
 			return
