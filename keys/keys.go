@@ -13,7 +13,8 @@
 // One key of a line is always waiting, published, so that an emergency
 // promotes a key which verifiers already hold and a rotator that stopped
 // leaves somebody who signs. A revoked key leaves the key set at once; its kid
-// is remembered so that it cannot come back.
+// is remembered so that it cannot come back. A line that is taken from the
+// schedule signs for PublishAhead more; then the default line takes its clients.
 //
 // Five laws hold, at any time and in any number of processes:
 //
@@ -28,12 +29,15 @@
 // What is where: a Schedule knows the intervals (schedule.go). A Ring is all
 // keys with their schedule, an immutable value without a clock (ring.go,
 // line.go); Advance does what time does (advance.go), Rotate, Revoke and
-// Recover what operators do (operate.go). A Sealer turns a ring into bytes
-// that only the holder of a key-encryption key can read (encode.go, seal.go,
+// Recover what operators do (operate.go), Reschedule changes the schedule
+// (policy.go), Import takes keys from elsewhere (import.go). A private half may
+// be kept in a device instead of the ring (external.go, made.go). A Life is the
+// timetable of one key (timetable.go). A Sealer turns a ring into bytes that
+// only the holder of a key-encryption key can read (encode.go, seal.go,
 // kek.go). A Rotator keeps one process's ring and the Store's in step
-// (rotator.go, step.go), signs (signer.go) and carries out operators' edits
-// (edit.go). Seen keeps, outside the store, what a restored backup would make
-// it forget (seen.go).
+// (rotator.go, step.go), signs (signer.go), tells others which version it goes
+// by (report.go) and carries out operators' edits (edit.go). Seen keeps,
+// outside the store, what a restored backup would make it forget (seen.go).
 //
 // The package does not publish keys, does not know what is in a token, and
 // never overwrites a ring that it cannot open.
@@ -63,6 +67,9 @@ var (
 	ErrNotBehind = errors.New("the stored key ring is not older than what was seen")
 	// ErrMark: the file that remembers what was seen cannot be used.
 	ErrMark = errors.New("high-water mark")
+	// ErrElsewhere: private halves are kept outside of the ring, and a process that
+	// was not told where must not put new ones into it.
+	ErrElsewhere = errors.New("private halves of this key ring are kept outside of it, and this process was not told where: it makes no keys")
 	// ErrCorrupt: the stored bytes are not a ring that this program wrote.
 	ErrCorrupt = errors.New("the stored key ring cannot be read")
 )
@@ -74,8 +81,11 @@ type Key struct {
 	Public      crypto.PublicKey // nil once revoked
 	PublishedAt time.Time        // when it was made and first published
 	SignsFrom   time.Time        // when it takes over from its predecessor
+	SignsUntil  time.Time        // zero unless its line ends; then when the default line takes over
 	GoneAt      time.Time        // zero until it retires; then when it leaves the ring
 	RevokedAt   time.Time        // zero unless revoked
+	Reason      string           // why it was revoked, in an operator's words
+	Imported    bool             // the public half of another issuer's key: it never signs here, and its kid is theirs
 
 	// ReadyAt is the service time from which the key has been served for
 	// PublishAhead. 0: it need not wait, because it signs already or did so,
@@ -84,6 +94,7 @@ type Key struct {
 
 	keptUntil storage.ServiceTime // of a retired key: GoneAt, in service time
 	private   crypto.Signer       // nil once dropped
+	dropped   string              // the handle of a dropped private half that was kept outside
 }
 
 // State is where a key is in its life. It is computed, never stored.
@@ -99,6 +110,9 @@ const (
 
 // newKey gives a freshly made private half its identity.
 func newKey(alg Algorithm, private crypto.Signer) (Key, error) {
+	if err := checkExternal(private); err != nil {
+		return Key{}, err
+	}
 	k := Key{Algorithm: alg, Public: private.Public(), private: private}
 	if err := alg.check(k.Public); err != nil {
 		return Key{}, err
@@ -138,19 +152,28 @@ func (k Key) maySign(now Instant) bool {
 	return !k.SignsFrom.After(now.Wall) && k.ReadyAt <= now.Service
 }
 
+// ended reports whether the key's line has ended.
+func (k Key) ended(now Instant) bool { return !k.SignsUntil.IsZero() && !k.SignsUntil.After(now.Wall) }
+
 // revoke leaves the record of a key that must never return. It stays longer
 // than any ring that still held the key would have kept it.
-func (k *Key) revoke(now time.Time, s Schedule) {
-	k.Public, k.private, k.ReadyAt, k.keptUntil = nil, nil, 0, 0
-	k.RevokedAt = now
+func (k *Key) revoke(now time.Time, s Schedule, reason string) {
+	k.drop()
+	k.Public, k.ReadyAt, k.keptUntil = nil, 0, 0
+	k.RevokedAt, k.Reason = now, reason
 	k.GoneAt = later(k.GoneAt, now.Add(2*s.RotateEvery+s.KeepAfter))
 }
 
 // retire fixes when an unrevoked key is gone.
-func (k *Key) retire(now Instant, s Schedule) {
+func (k *Key) retire(now Instant, stay time.Duration) {
 	if k.GoneAt.IsZero() {
-		k.GoneAt, k.keptUntil = now.Wall.Add(s.stay()), now.Service.Add(s.stay())
+		k.keep(now, stay)
 	}
+}
+
+// keep lets a retired key stay at least so long from now.
+func (k *Key) keep(now Instant, stay time.Duration) {
+	k.GoneAt, k.keptUntil = later(k.GoneAt, now.Wall.Add(stay)), max(k.keptUntil, now.Service.Add(stay))
 }
 
 func later(a, b time.Time) time.Time {

@@ -2,9 +2,11 @@ package keys
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,9 +36,24 @@ type RotatorConfig struct {
 	// OnChange is called with every ring that this process goes over to, before
 	// it signs with it, one call at a time: the place to publish the keys.
 	OnChange func(Ring)
-	Generate Generate         // GenerateKey if nil
-	Now      func() time.Time // the wall clock, with its monotonic reading; time.Now if nil
-	Log      *slog.Logger     // nothing is logged if nil
+	// Report tells others which version this process goes by: Run calls it after
+	// each change and about once a minute, one call at a time. It may fail,
+	// panic, or hang until its context ends. nil: nobody is told.
+	Report   func(context.Context, storage.Version) error
+	Generate Generate // GenerateKey if nil
+	// Open finds a private half that is kept outside of the ring (External).
+	// It is asked when a key signs for the first time. nil: such keys cannot sign
+	// here, and no keys are made for a ring that has any.
+	Open func(handle string) (crypto.Signer, error)
+	// Destroy removes a private half that is kept outside and was dropped from
+	// the ring, once the ring is stored. Each process does so, so one that is gone
+	// already is no error. nil: this one does not.
+	Destroy func(handle string) error
+	// Reopen is asked for another Sealer when the stored ring is sealed with a
+	// key-encryption key that the one at hand lacks. nil: that is an error.
+	Reopen func(context.Context) (*Sealer, error)
+	Now    func() time.Time // the wall clock, with its monotonic reading; time.Now if nil
+	Log    *slog.Logger     // nothing is logged if nil
 }
 
 // A Rotator keeps one process's ring and the stored one in step: it looks at
@@ -47,9 +64,15 @@ type RotatorConfig struct {
 type Rotator struct {
 	cfg      RotatorConfig
 	turn     chan struct{} // filled while a step is on
+	adopted  chan struct{} // filled while a version is to be reported
 	held     atomic.Pointer[held]
+	sealer   atomic.Pointer[Sealer]
 	failures atomic.Int64              // looks that failed since the process began, for the log
 	tried    atomic.Pointer[time.Time] // when the last failed look ended
+
+	// Of who has the turn:
+	spares []spare         // keys that are kept outside, of rings that may have been stored
+	swept  map[string]bool // by handle: whether a dropped private half is gone from where it was
 }
 
 // held is what a process goes by between two looks.
@@ -80,7 +103,9 @@ func NewRotator(cfg RotatorConfig) *Rotator {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Rotator{cfg: cfg, turn: make(chan struct{}, 1)}
+	r := &Rotator{cfg: cfg, turn: make(chan struct{}, 1), adopted: make(chan struct{}, 1)}
+	r.sealer.Store(cfg.Sealer)
+	return r
 }
 
 // Start takes the first look. In an empty store it makes the ring; of several
@@ -95,12 +120,19 @@ func (r *Rotator) Start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stepTime)
 	defer cancel()
 	_, err := r.step(ctx, task{create: true})
+	if errors.Is(err, errMissing) {
+		_ = r.note(ctx, err) // it has logged and counted the error
+		return nil
+	}
 	return err
 }
 
 // Run looks each Poll until ctx ends. A look that fails or panics is logged
 // and counted, and the next one follows as if it had not.
 func (r *Rotator) Run(ctx context.Context) {
+	var reports sync.WaitGroup
+	defer reports.Wait()
+	reports.Go(func() { r.reports(ctx) })
 	tick := time.NewTicker(r.schedule().Poll)
 	defer tick.Stop()
 	for {
