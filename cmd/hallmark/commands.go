@@ -33,6 +33,7 @@ type commands struct {
 		Rotate  keysRotateCmd  `cmd:"" help:"Let the waiting key sign as soon as every verifier can know it."`
 		Revoke  keysRevokeCmd  `cmd:"" help:"Take a leaked key out of the key set at once; the waiting key signs."`
 		Reseal  keysResealCmd  `cmd:"" help:"Seal the signing keys with the first key-encryption key, so that an older one can be dropped."`
+		Export  keysExportCmd  `cmd:"" help:"Write the public keys in a format for gateways and libraries, or a private key to a file."`
 		Recover keysRecoverCmd `cmd:"" help:"Go on after the store was set back to an older state, with new keys."`
 	} `cmd:"" help:"Work on the signing keys."`
 	Operator struct {
