@@ -21,7 +21,7 @@ func (o *Operator) PublishedKeys(ctx context.Context, kid string) ([]KeyState, e
 	var out []KeyState
 	for _, k := range ring.Published(now.Wall) {
 		if kid == "" || k.ID == kid {
-			out = append(out, KeyState{k, ring.State(k, now)})
+			out = append(out, KeyState{Key: k, State: ring.State(k, now)})
 		}
 	}
 	if kid != "" && len(out) == 0 {
