@@ -175,7 +175,7 @@ func (j keyJSON) key() (Key, error) {
 	switch {
 	case k.PublishedAt.IsZero() || k.SignsFrom.IsZero() || k.ReadyAt < 0 || k.keptUntil < 0:
 		return Key{}, errors.New("its times are missing")
-	case !isKid(k.ID) || len(j.Handle) > maxHandle || checkReason(k.Reason) != nil || k.Reason != "" && !k.revoked():
+	case !isKid(k.ID) || len(j.Handle) > maxHandle || CheckReason(k.Reason) != nil || k.Reason != "" && !k.revoked():
 		return Key{}, errors.New("its kid, its handle or its reason is not one")
 	case k.revoked():
 		return k, k.checkRecord(j)

@@ -53,7 +53,7 @@ const maxReason = 200
 // storage.ErrNotFound.
 func (r Ring) Revoke(kid, reason string, now Instant, generate Generate) (Ring, error) {
 	now = now.stamped()
-	if err := checkReason(reason); err != nil {
+	if err := CheckReason(reason); err != nil {
 		return r, err
 	}
 	i := r.find(kid)
@@ -97,8 +97,8 @@ func (r Ring) succeed(k *Key, now Instant, generate Generate) (Ring, error) {
 	return r.addExempt(alg, now, generate)
 }
 
-// checkReason refuses what would not be one line of text.
-func checkReason(reason string) error {
+// CheckReason refuses what would not be one line of text.
+func CheckReason(reason string) error {
 	if len(reason) > maxReason || !utf8.ValidString(reason) || strings.ContainsFunc(reason, unicode.IsControl) {
 		return fmt.Errorf("the reason is for people: up to %d bytes of text in one line", maxReason)
 	}
@@ -110,7 +110,7 @@ func checkReason(reason string) error {
 // that waits. Keys that are kept outside of the ring are revoked as well.
 func (r Ring) RevokeAll(reason string, now Instant, generate Generate) (Ring, error) {
 	now = now.stamped()
-	if err := checkReason(reason); err != nil {
+	if err := CheckReason(reason); err != nil {
 		return r, err
 	}
 	next := r.clone()

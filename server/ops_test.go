@@ -42,6 +42,7 @@ func (b *bureau) hire(cfg *server.Config) {
 func (b *bureau) open(k *kit) {
 	b.kit = k
 	b.op.Users, b.op.Clients, b.op.Sessions, b.op.Tokens, b.op.Keys = b.store, b.store, b.store, b.store, b.keys
+	b.op.Trial = b.keys.DryRun()
 	b.ops = httptest.NewServer(b.server.OpsHandler())
 	b.Cleanup(b.ops.Close)
 	b.token = b.newToken("all", time.Hour, "users", "clients", "sessions", "keys")
@@ -324,7 +325,9 @@ func TestOpsKeys(t *testing.T) {
 	}
 	b.want(200, "POST", "/keys/"+leaked+"/revoke", nil)
 	b.want(404, "POST", "/keys/nobody/revoke", nil)
-	b.refused(b.call("POST", "/keys/"+leaked+"/revoke", members{}), 400, "invalid_request", "send none")
+	b.want(200, "POST", "/keys/"+leaked+"/revoke", members{})
+	b.refused(b.call("POST", "/keys/"+leaked+"/revoke", members{"reason": "two\nlines"}), 400, "invalid_request", "one line")
+	b.refused(b.call("POST", "/keys/"+leaked+"/revoke", members{"why": "x"}), 400, "invalid_request", "no member here")
 	b.refused(b.call("POST", "/keys/rotate", members{"alg": "HS256"}), 404, "invalid_request", "HS256")
 }
 
