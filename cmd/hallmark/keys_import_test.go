@@ -92,7 +92,7 @@ func (d *desk) dry(args ...string) string {
 // the kid that they have, until the time that was named.
 func TestKeysImportPublic(t *testing.T) {
 	d := newDesk(t)
-	s := d.serve("--issuer", someIssuer)
+	s := d.serve("--issuer", someIssuer, "--algorithms", "ES256")
 	f, dir := foreignKey(t, keys.RS256), t.TempDir()
 	jwk, err := json.Marshal(jose.JSONWebKey{Key: f.key.Public(), KeyID: "2024-01:old", Algorithm: "RS256", Use: "sig"})
 	if err != nil {

@@ -75,6 +75,7 @@ func TestKeysRevoke(t *testing.T) {
 func TestKeysRevokeAll(t *testing.T) {
 	for name, file := range map[string]string{"default file": "", "named file": "seal"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			d := newDesk(t)
 			path := filepath.Join(d.data, "kek")
 			if file != "" {
@@ -84,7 +85,7 @@ func TestKeysRevokeAll(t *testing.T) {
 				}
 				d.env["HALLMARK_KEK_FILE"] = path
 			}
-			s := d.launch("--issuer", someIssuer)
+			s := d.launch("--issuer", someIssuer, "--algorithms", "ES256,EdDSA")
 			before := d.keys()
 			stolen := files(t, d.data)
 			old := read(t, path)
@@ -115,7 +116,7 @@ func TestKeysRevokeAll(t *testing.T) {
 			d.ok("", "keys", "rotate", "--now")
 			eventually(t, "the server takes the next change", func() bool { return len(fetchSet(t, s).Keys) == 6 })
 			s.stop(t)
-			d.launch("--issuer", someIssuer).stop(t)
+			d.launch("--issuer", someIssuer, "--algorithms", "ES256,EdDSA").stop(t)
 
 			// Whoever has the old key cannot open the ring.
 			thief := &desk{T: t, data: t.TempDir(), env: map[string]string{}}
@@ -138,7 +139,7 @@ func TestKeysRevokeAllElsewhere(t *testing.T) {
 	d := newDesk(t)
 	old, fresh := newKEK(t), newKEK(t)
 	d.env["HALLMARK_KEK"] = old
-	d.serve("--issuer", someIssuer).stop(t)
+	d.serve("--issuer", someIssuer, "--algorithms", "ES256,EdDSA").stop(t)
 	args := []string{"keys", "revoke", "--all", "--reason", "r", "--yes"}
 	before, _ := d.state()
 	d.fails(exitUsage, "", args, "HALLMARK_KEK", "give a new one before it", "head -c 32")
@@ -157,7 +158,7 @@ func TestKeysRevokeAllElsewhere(t *testing.T) {
 	}
 	// A link is somebody else's file.
 	d = newDesk(t)
-	d.serve("--issuer", someIssuer).stop(t)
+	d.serve("--issuer", someIssuer, "--algorithms", "ES256,EdDSA").stop(t)
 	path := filepath.Join(d.data, "kek")
 	if err := os.Rename(path, path+".real"); err != nil {
 		t.Fatal(err)
@@ -221,8 +222,9 @@ func TestKeysRevokeAllCutShort(t *testing.T) {
 		finished bool
 	}{"before the ring": {false, false}, "after the ring": {true, true}} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			d := newDesk(t)
-			d.serve("--issuer", someIssuer).stop(t)
+			d.serve("--issuer", someIssuer, "--algorithms", "ES256,EdDSA").stop(t)
 			path := filepath.Join(d.data, "kek")
 			old := read(t, path)
 			before := d.keys()
@@ -238,7 +240,7 @@ func TestKeysRevokeAllCutShort(t *testing.T) {
 				os.Chmod(path+".next", 0o600)
 			}
 			listed := d.keys()
-			s := d.serve("--issuer", someIssuer) // and what it stores can be opened
+			s := d.serve("--issuer", someIssuer, "--algorithms", "ES256,EdDSA") // and what it stores can be opened
 			d.ok("", "keys", "rotate", "--now", "--alg", "ES256")
 			eventually(t, "the server takes a change", func() bool { return strings.Contains(s.err.String(), "key retired") })
 			s.stop(t)

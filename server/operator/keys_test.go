@@ -182,8 +182,17 @@ func TestResealKeys(t *testing.T) {
 // record; one that was refused leaves nothing.
 func TestStoredIsRecorded(t *testing.T) {
 	for name, act := range map[string]func(*desk, string) error{
-		"keys.rotate":  func(d *desk, _ string) error { _, err := d.RotateKeys(t.Context(), keys.ES256, true); return err },
-		"keys.revoke":  func(d *desk, kid string) error { _, err := d.RevokeKey(t.Context(), kid, ""); return err },
+		"keys.rotate":     func(d *desk, _ string) error { _, err := d.RotateKeys(t.Context(), keys.ES256, true); return err },
+		"keys.revoke":     func(d *desk, kid string) error { _, err := d.RevokeKey(t.Context(), kid, ""); return err },
+		"keys.revoke_all": func(d *desk, _ string) error { _, err := d.RevokeAllKeys(t.Context(), ""); return err },
+		"keys.policy": func(d *desk, _ string) error {
+			_, err := d.ChangeKeyPolicy(t.Context(), operator.PolicyEdit{RotateEvery: 900 * time.Hour})
+			return err
+		},
+		"keys.import": func(d *desk, _ string) error {
+			_, err := d.ImportPublicKeys(t.Context(), material(t, keys.ES256), time.Time{})
+			return err
+		},
 		"keys.reseal":  func(d *desk, _ string) error { _, err := d.ResealKeys(t.Context()); return err },
 		"keys.recover": func(d *desk, _ string) error { _, err := d.RecoverKeys(t.Context(), true); return err },
 	} {
