@@ -62,7 +62,7 @@ type Need struct {
 // Needs returns what the laws demand of the schedule's intervals.
 func (s Schedule) Needs() []Need {
 	return []Need{
-		{"rotate-every", s.RotateEvery, s.PublishAhead, "for a key to be ready in time", fmt.Sprintf("publish-ahead %s", s.PublishAhead)},
+		{"rotate-every", s.RotateEvery, s.PublishAhead, "for a key to be ready in time", "publish-ahead"},
 		{
 			"publish-ahead", s.PublishAhead, 2*s.MaxAge + s.Poll + s.Skew, "for verifiers to know a key before it signs",
 			fmt.Sprintf("2 × max-age %s + poll %s + skew %s", s.MaxAge, s.Poll, s.Skew),

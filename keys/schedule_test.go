@@ -80,7 +80,7 @@ func TestScheduleCheck(t *testing.T) {
 
 func TestScheduleCheckReportsAll(t *testing.T) {
 	err := Schedule{Algorithms: []Algorithm{"HS256"}, RotateEvery: time.Second, PublishAhead: time.Minute, MaxAge: time.Hour}.Check()
-	for _, want := range []string{"publish-ahead 1m0s", "rotate-every 1s is shorter", "keep-after 0s is too short", "keep-after 0s is out of range", "poll 0s", "skew 0s", "HS256"} {
+	for _, want := range []string{"publish-ahead 1m0s", "rotate-every 1s is too short", "keep-after 0s is too short", "keep-after 0s is out of range", "poll 0s", "skew 0s", "HS256"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in: %v", want, err)
 		}

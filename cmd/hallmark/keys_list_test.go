@@ -118,7 +118,7 @@ func TestKeysListJSON(t *testing.T) {
 		}
 	}
 	s.stop(t)
-	d.ok("", "keys", "revoke", list[0]["kid"].(string), "--reason=it leaked")
+	d.ok("", "keys", "revoke", list[0]["kid"].(string), "--reason=it leaked", "--yes")
 	if out := d.ok("", "keys", "list"); !regexp.MustCompile(regexp.QuoteMeta(list[0]["kid"].(string)) + ` was revoked at \S+Z: it leaked\.`).MatchString(out) {
 		t.Errorf("a revoked key:\n%s", out)
 	}

@@ -28,7 +28,7 @@ func TestKeysPolicy(t *testing.T) {
 	set := func(args ...string) []string { return append([]string{"keys", "policy", "set"}, args...) }
 	d.fails(exitUsage, "", set(), "say what to change")
 	d.fails(exitUsage, "", set("--publish-ahead", "1m"), "publish_ahead", "2 × max-age 5m0s + poll 5s + skew 2m0s = 12m5s")
-	d.fails(exitUsage, "", set("--rotate-every", "1h"), "rotate_every", "publish-ahead 25h0m0s")
+	d.fails(exitUsage, "", set("--rotate-every", "1h"), "rotate_every", "publish-ahead = 25h0m0s")
 	d.fails(exitUsage, "", set("--algorithms", "ES256,HS256"), "algorithms", "HS256", "EdDSA")
 	d.fails(exitUsage, "", set("--rsa-bits", "1024"), "rsa_bits", "2048")
 

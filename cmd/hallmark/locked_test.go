@@ -69,6 +69,9 @@ func newOffice(t *testing.T) (*desk, *strings.Replacer) {
 	kid := d.many("keys", "list")[0]["kid"].(string)
 	foreign := filepath.Join(publicDir(t), "key.pem")
 	write(t, foreign, foreignKey(t, keys.ES256).pem)
+	if err := os.Chmod(foreign, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	return d, strings.NewReplacer("USER", "alice", "SESSION", sid, "KEY", kid, "FOREIGN", foreign)
 }
 

@@ -233,7 +233,7 @@ func TestPKCS11Program(t *testing.T) {
 	if got := v.signedBy(v.login()["access_token"]); got != kid {
 		t.Errorf("after a restart %s signs, not %s", got, kid)
 	}
-	for _, act := range [][]string{{"keys", "revoke", kid}, {"keys", "rotate", "--now"}} {
+	for _, act := range [][]string{{"keys", "revoke", kid, "--reason", "a test", "--yes"}, {"keys", "rotate", "--now"}} {
 		if code, out := v.operate(v.flags(act...)...); code != 0 {
 			t.Fatalf("%v ended with %d: %s", act, code, out)
 		}
