@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -42,6 +43,8 @@ func TestNewKeySet(t *testing.T) {
 		{Key: rsaKey().Public(), KeyID: "r", Algorithm: "RS256"},
 		{Key: p256().Public(), KeyID: "e", Algorithm: "ES256", Use: "enc"}, // what the caller says of the use does not count
 		{Key: edKey().Public(), KeyID: "o", Algorithm: "EdDSA"},
+		{Key: p384().Public(), KeyID: "m", Algorithm: "ES384"},
+		{Key: rsaKey().Public(), KeyID: "s", Algorithm: "PS256"},
 	}
 	d, err := NewKeySet(keys)
 	if err != nil {
@@ -56,7 +59,8 @@ func TestNewKeySet(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, want := range []struct{ kid, members string }{
-		{"e", "alg crv kid kty use x y"}, {"o", "alg crv kid kty use x"}, {"r", "alg e kid kty n use"},
+		{"e", "alg crv kid kty use x y"}, {"m", "alg crv kid kty use x y"}, {"o", "alg crv kid kty use x"},
+		{"r", "alg e kid kty n use"}, {"s", "alg e kid kty n use"},
 	} {
 		jwk := set.Keys[i]
 		if members := strings.Join(slices.Sorted(maps.Keys(jwk)), " "); jwk["kid"] != want.kid || members != want.members || jwk["use"] != "sig" {
@@ -64,7 +68,7 @@ func TestNewKeySet(t *testing.T) {
 		}
 	}
 	parsed, err := ParseKeySet(d.Bytes())
-	if err != nil || parsed.Len() != 3 || len(parsed.Skipped) != 0 {
+	if err != nil || parsed.Len() != len(keys) || len(parsed.Skipped) != 0 {
 		t.Fatalf("read again: %+v, %v", parsed, err)
 	}
 	for _, key := range keys {
@@ -130,9 +134,15 @@ func TestParseKey(t *testing.T) {
 		want string // the algorithm, or what the error says
 	}{
 		"RSA":                  {rsaKey().Public(), nil, "RS256"},
+		"RSA for PS256":        {rsaKey().Public(), m{"alg": "PS256"}, "PS256"},
 		"RSA for PS512":        {rsaKey().Public(), m{"alg": "PS512"}, "PS512"},
 		"P-256":                {p256().Public(), nil, "ES256"},
 		"P-384":                {p384().Public(), nil, "ES384"},
+		"P-384, named":         {p384().Public(), m{"alg": "ES384", "key_ops": []string{"verify"}}, "ES384"},
+		"Ed25519, named":       {edKey().Public(), m{"alg": "EdDSA"}, "EdDSA"},
+		"P-384 for ES256":      {p384().Public(), m{"alg": "ES256"}, "alg is not"},
+		"Ed25519 for ES256":    {edKey().Public(), m{"alg": "ES256"}, "alg is not"},
+		"Ed25519 as EC":        {edKey().Public(), m{"kty": "EC"}, "crv is not"},
 		"P-521":                {p521().Public(), m{"alg": "ES512", "use": "sig"}, "ES512"},
 		"Ed25519":              {edKey().Public(), nil, "EdDSA"},
 		"Ed25519, full name":   {edKey().Public(), m{"alg": "Ed25519"}, "Ed25519"},
@@ -212,6 +222,19 @@ func TestParseKey(t *testing.T) {
 				t.Errorf("skipped %v; want %q", set.Skipped, test.want)
 			}
 		})
+	}
+}
+
+// RFC 8037 A.2, as it is printed but for the kid.
+func TestPublishedEd25519Key(t *testing.T) {
+	set, err := ParseKeySet([]byte(`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a2","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, ok := set.Key("a2")
+	if public, _ := key.Public.(ed25519.PublicKey); !ok || key.Algorithm != "EdDSA" || hex.EncodeToString(public) !=
+		"d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a" { // RFC 8032 §7.1, test 1
+		t.Errorf("got %+v", key)
 	}
 }
 

@@ -10,14 +10,15 @@ import (
 
 // Advance does what time does to a ring: it makes the keys that are missing,
 // puts back those that were not served for long enough, retires those whose
-// successor signs, drops private halves and removes what is gone. It never
-// removes a line. It reports whether there was anything to do; if not, or if
+// successor signs or whose line has ended, drops private halves and removes
+// what is gone. It reports whether there was anything to do; if not, or if
 // generate failed, the ring is returned as it was. The version stays.
 func (r Ring) Advance(now Instant, generate Generate) (next Ring, changed bool, err error) {
 	now = now.stamped()
 	next = r.clone()
+	next.former = next.former.at(now, next.schedule.Skew)
 	for i := range next.keys {
-		next.keys[i].restore(now, next.schedule)
+		next.keys[i].restore(now, next.schedule.PublishAhead, next.stay(), next.schedule.Skew)
 	}
 	next.sort()
 	// Where nobody can sign, nobody has to be waited for.
@@ -27,6 +28,7 @@ func (r Ring) Advance(now Instant, generate Generate) (next Ring, changed bool, 
 			return r, false, err
 		}
 	}
+	next.endLines(now)
 	next.keys = slices.DeleteFunc(next.keys, func(k Key) bool {
 		return k.private == nil && !k.GoneAt.IsZero() && !now.Wall.Before(k.GoneAt)
 	})
@@ -40,12 +42,12 @@ func (r Ring) Advance(now Instant, generate Generate) (next Ring, changed bool, 
 // restore makes the timetable tell the truth about a key that was served for
 // less than planned, because nothing was in service for a while or a clock has
 // jumped: a waiting key signs later (law 1), a retired one stays longer (law 2).
-func (k *Key) restore(now Instant, s Schedule) {
+func (k *Key) restore(now Instant, ahead, stay, skew time.Duration) {
 	switch {
-	case k.usable() && k.ReadyAt != 0:
-		k.ReadyAt, k.SignsFrom = postpone(k.ReadyAt, k.SignsFrom, now, s.PublishAhead, s.Skew)
+	case k.usable() && k.ReadyAt != 0 && k.GoneAt.IsZero():
+		k.ReadyAt, k.SignsFrom = postpone(k.ReadyAt, k.SignsFrom, now, ahead, skew)
 	case k.keptUntil != 0:
-		k.keptUntil, k.GoneAt = postpone(k.keptUntil, k.GoneAt, now, s.stay(), s.Skew)
+		k.keptUntil, k.GoneAt = postpone(k.keptUntil, k.GoneAt, now, stay, skew)
 	}
 }
 
@@ -72,6 +74,11 @@ func (r Ring) advanceLine(alg Algorithm, now Instant, exempt bool, generate Gene
 	l := r.line(alg)
 	s := l.signer(now)
 	switch {
+	case !r.scheduled(alg):
+		if s != nil {
+			r.follow(l, s, now)
+		}
+		return r, nil
 	case s == nil && l.oldest() != nil:
 		return r, nil // a line that was added later waits
 	case s == nil && exempt:
@@ -83,26 +90,55 @@ func (r Ring) advanceLine(alg Algorithm, now Instant, exempt bool, generate Gene
 	case s == nil:
 		return r.addAnnounced(alg, now, time.Time{}, generate)
 	}
-	if s.maySign(now) {
-		s.ReadyAt = 0 // it has begun; no counter that is set back undoes that
-	}
-	r.retire(l, s, now)
+	r.follow(l, s, now)
 	if l.next(s) == nil {
 		return r.addAnnounced(alg, now, s.SignsFrom.Add(r.schedule.RotateEvery), generate)
 	}
 	return r, nil
 }
 
-// retire fixes when the predecessors of a line's signer are gone, and drops
-// their private halves when no process can need them (law 4).
-func (r Ring) retire(l line, s *Key, now Instant) {
+// follow lets a line's signer take over: it fixes when its predecessors are
+// gone, and drops their private halves when no process can need them (law 4).
+func (r Ring) follow(l line, s *Key, now Instant) {
+	if s.maySign(now) {
+		s.ReadyAt = 0 // it has begun; no counter that is set back undoes that
+	}
 	for _, k := range l {
-		if k.revoked() || compareKeys(*k, *s) >= 0 {
+		if k.revoked() || k.Imported || compareKeys(*k, *s) >= 0 {
 			continue
 		}
-		k.retire(now, r.schedule)
+		k.retire(now, r.stay())
 		if !now.Wall.Before(r.schedule.drop(l.successor(k).SignsFrom)) {
 			k.private = nil
+		}
+	}
+}
+
+// endLines gives the keys of lines that were taken from the schedule an end,
+// and does to those that have ended what a successor would do to them. No line
+// ends before the default one, to which its clients go, signs.
+func (r Ring) endLines(now Instant) {
+	heirs := r.line(r.schedule.Algorithms[0])
+	heir := heirs.signer(now)
+	for i := range r.keys {
+		k := &r.keys[i]
+		if k.revoked() || k.Imported || k.private == nil || k.SignsUntil.IsZero() && r.scheduled(k.Algorithm) {
+			continue
+		}
+		if k.SignsUntil.IsZero() {
+			k.SignsUntil = now.Wall.Add(r.schedule.PublishAhead)
+		}
+		if heir == nil && k.GoneAt.IsZero() {
+			k.SignsUntil = later(k.SignsUntil, heirs.oldest().SignsFrom)
+		}
+		if k.ended(now) {
+			k.retire(now, r.stay())
+			if k.SignsFrom.After(k.SignsUntil) {
+				k.SignsFrom = k.SignsUntil // it never will
+			}
+			if !now.Wall.Before(r.schedule.drop(k.SignsUntil)) {
+				k.private = nil
+			}
 		}
 	}
 }
@@ -122,7 +158,7 @@ func (r Ring) addExempt(alg Algorithm, now Instant, generate Generate) (Ring, er
 }
 
 func (r Ring) add(alg Algorithm, now Instant, generate Generate, plan func(*Key)) (Ring, error) {
-	private, err := generate(alg)
+	private, err := generate(alg, r.schedule.rsaBits())
 	if err != nil {
 		return r, err
 	}

@@ -18,7 +18,7 @@ import (
 func TestGenerateKey(t *testing.T) {
 	made := map[Algorithm]crypto.Signer{}
 	for _, row := range table() {
-		key, err := GenerateKey(row.name)
+		key, err := GenerateKey(row.name, 2048)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -26,7 +26,8 @@ func TestGenerateKey(t *testing.T) {
 	}
 	for alg := range made {
 		for other, key := range made {
-			if err := alg.check(key.Public()); (err == nil) != (alg == other) {
+			rsa := func(a Algorithm) bool { return a == RS256 || a == PS256 } // the same keys serve both
+			if err := alg.check(key.Public()); (err == nil) != (alg == other || rsa(alg) && rsa(other)) {
 				t.Errorf("%s checks a key of %s: %v", alg, other, err)
 			}
 		}
@@ -34,7 +35,7 @@ func TestGenerateKey(t *testing.T) {
 	if bits := made[RS256].Public().(*rsa.PublicKey).N.BitLen(); bits != 2048 {
 		t.Errorf("RS256 keys have %d bits", bits)
 	}
-	if _, err := GenerateKey("none"); err == nil {
+	if _, err := GenerateKey("none", 2048); err == nil {
 		t.Error("a key for none")
 	}
 }
@@ -70,8 +71,8 @@ func TestAlgorithmCheck(t *testing.T) {
 func TestAdvanceWithBadGenerator(t *testing.T) {
 	empty := must(NewRing(brisk()))
 	for name, generate := range map[string]Generate{
-		"wrong kind": func(Algorithm) (crypto.Signer, error) { return cheap()(RS256) },
-		"none":       func(Algorithm) (crypto.Signer, error) { return nil, errors.New("no entropy") },
+		"wrong kind": func(Algorithm, int) (crypto.Signer, error) { return cheap()(RS256, 2048) },
+		"none":       func(Algorithm, int) (crypto.Signer, error) { return nil, errors.New("no entropy") },
 	} {
 		next, changed, err := empty.Advance(at(0), generate)
 		if err == nil || changed || len(next.Keys()) != 0 {
@@ -83,7 +84,7 @@ func TestAdvanceWithBadGenerator(t *testing.T) {
 // Neither keys nor rings show private halves, however they are printed.
 func TestNothingShowsPrivateHalves(t *testing.T) {
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-	r, _, err := must(NewRing(brisk())).Advance(at(0), func(Algorithm) (crypto.Signer, error) { return key, nil })
+	r, _, err := must(NewRing(brisk())).Advance(at(0), func(Algorithm, int) (crypto.Signer, error) { return key, nil })
 	if err == nil {
 		t.Fatalf("one key in two places: %v", r)
 	}
@@ -111,7 +112,7 @@ func TestNothingShowsPrivateHalves(t *testing.T) {
 // A kid can be given on a command line: none begins like a flag does.
 func TestKidIsNoFlag(t *testing.T) {
 	for range 1500 { // 1 in 64 would
-		key := must(GenerateKey(ES256))
+		key := must(GenerateKey(ES256, 2048))
 		if kid := must(thumbprint(key.Public())); kid[0] == '-' {
 			t.Fatalf("generated %s", kid)
 		}

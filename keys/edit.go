@@ -5,15 +5,18 @@ import (
 	"fmt"
 )
 
-// Edit changes the stored ring as an operator wants it: change gets the ring
-// as it is now, and the instant, and returns the next one. It may be called
-// more than once, with a newer ring each time. If it fails, nothing is stored.
+// A Change is what an operator does to a ring: it gets the ring as it is now,
+// the instant and what makes keys, and returns the next ring. It may be called
+// more than once, with a newer ring each time.
+type Change func(Ring, Instant, Generate) (Ring, error)
+
+// Edit changes the stored ring as an operator wants it. If the change fails, nothing is stored.
 // Edit works in the serving process or in another one beside it, which needs
 // neither Start nor Run and finds out here if the store was set back
 // (ErrBehind). Nothing is stored either where the high-water mark cannot be
 // written (ErrMark). The ring is returned as it is stored; if it has a version
 // beside an error, the mark failed all the same, and it is stored nonetheless.
-func (r *Rotator) Edit(ctx context.Context, change func(Ring, Instant) (Ring, error)) (Ring, error) {
+func (r *Rotator) Edit(ctx context.Context, change Change) (Ring, error) {
 	return r.operate(ctx, task{change: change})
 }
 
@@ -23,6 +26,12 @@ func (r *Rotator) Edit(ctx context.Context, change func(Ring, Instant) (Ring, er
 // nothing was lost it does nothing (ErrNotBehind) unless it is forced.
 func (r *Rotator) Recover(ctx context.Context, force bool) (Ring, error) {
 	return r.operate(ctx, task{recover: true, force: force})
+}
+
+// EditSealed is Edit, and the ring is stored with the first key-encryption key
+// in any case. Reseal is that without a change.
+func (r *Rotator) EditSealed(ctx context.Context, change Change) (Ring, error) {
+	return r.operate(ctx, task{change: change, rewrite: true})
 }
 
 // Reseal stores the ring again, sealed with the first key-encryption key.

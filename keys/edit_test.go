@@ -17,7 +17,7 @@ import (
 
 func TestEdit(t *testing.T) {
 	s := newSite(t)
-	nothing := func(r Ring, _ Instant) (Ring, error) { return r, nil }
+	nothing := func(r Ring, _ Instant, _ Generate) (Ring, error) { return r, nil }
 	if _, err := s.rotator().Edit(t.Context(), nothing); !errors.Is(err, storage.ErrNotFound) || s.writes != 0 {
 		t.Errorf("an empty store: %v, %d writes", err, s.writes)
 	}
@@ -25,7 +25,7 @@ func TestEdit(t *testing.T) {
 	s.pass(100 * time.Second)
 
 	// Another process beside it, without Start.
-	ring, err := s.rotator().Edit(t.Context(), func(r Ring, now Instant) (Ring, error) { return r.Rotate("", now, false) })
+	ring, err := s.rotator().Edit(t.Context(), func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Rotate("", now, false) })
 	s.must(err)
 	if got := states(ring, ES256, at(100*time.Second)); !slices.Equal(got, []State{Retired, Signing, Waiting}) || ring.Version() != 2 {
 		t.Errorf("%v in version %d", got, ring.Version())
@@ -43,7 +43,7 @@ func TestEdit(t *testing.T) {
 
 	// A change that fails, and one that changes nothing, store nothing.
 	no := errors.New("no")
-	if _, err := serving.Edit(t.Context(), func(r Ring, _ Instant) (Ring, error) { return r, no }); !errors.Is(err, no) {
+	if _, err := serving.Edit(t.Context(), func(r Ring, _ Instant, _ Generate) (Ring, error) { return r, no }); !errors.Is(err, no) {
 		t.Error(err)
 	}
 	s.must(errOf(serving.Edit(t.Context(), nothing)))
@@ -66,14 +66,14 @@ func TestEditConflict(t *testing.T) {
 			before := s.memory.before
 			s.memory.before = nil
 			inner.Store = s.memory
-			must(NewRotator(inner).Edit(t.Context(), func(r Ring, now Instant) (Ring, error) { return r.Rotate(ES256, now, true) }))
+			must(NewRotator(inner).Edit(t.Context(), func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Rotate(ES256, now, true) }))
 			s.pass(time.Second)
 			s.memory.before = before
 		}
 	}
-	ring, err := s.rotator().Edit(t.Context(), func(r Ring, now Instant) (Ring, error) {
+	ring, err := s.rotator().Edit(t.Context(), func(r Ring, now Instant, _ Generate) (Ring, error) {
 		calls++
-		return r.Revoke(r.keys[0].ID, now, cheap())
+		return r.Revoke(r.keys[0].ID, "", now, cheap())
 	})
 	s.must(err)
 	if calls != 3 || ring.Version() != 4 {
@@ -93,7 +93,7 @@ func TestWithoutMark(t *testing.T) {
 	serving := s.started(on(machine))
 	s.must(os.RemoveAll(dir))
 	s.pass(100 * time.Second)
-	rotate := func(r Ring, now Instant) (Ring, error) { return r.Rotate(ES256, now, true) }
+	rotate := func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Rotate(ES256, now, true) }
 	for name, act := range map[string]func() (Ring, error){
 		"edit":         func() (Ring, error) { return s.rotator(on(machine)).Edit(t.Context(), rotate) },
 		"edit, served": func() (Ring, error) { return serving.Edit(t.Context(), rotate) },
@@ -127,7 +127,7 @@ func TestEditWithoutMarkAfterAll(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "marks")
 	s.must(os.Mkdir(dir, 0o700))
 	s.memory.before = func() { s.must(os.RemoveAll(dir)) }
-	ring, err := s.rotator(on(NewSeen(filepath.Join(dir, "seen")))).Edit(t.Context(), func(r Ring, now Instant) (Ring, error) { return r.Rotate(ES256, now, true) })
+	ring, err := s.rotator(on(NewSeen(filepath.Join(dir, "seen")))).Edit(t.Context(), func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Rotate(ES256, now, true) })
 	if !errors.Is(err, ErrMark) || ring.Version() != 2 || s.row().Version() != 2 {
 		t.Errorf("%v, %v", ring, err)
 	}
@@ -138,7 +138,7 @@ func TestViewRefuses(t *testing.T) {
 	s := newSite(t)
 	r := s.started()
 	old, v := s.backup()
-	must(r.Edit(t.Context(), func(r Ring, now Instant) (Ring, error) { return r.Revoke(r.keys[0].ID, now, cheap()) }))
+	must(r.Edit(t.Context(), func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Revoke(r.keys[0].ID, "", now, cheap()) }))
 	for name, sealed := range map[string][]byte{"set back": old, "emptied": nil} {
 		s.restore(sealed, min(v, storage.Version(len(sealed))))
 		if _, _, err := s.rotator().View(t.Context()); !errors.Is(err, ErrBehind) || !strings.Contains(err.Error(), "`hallmark keys recover`") {
@@ -169,11 +169,11 @@ func TestRecoverCommand(t *testing.T) {
 	r := s.started()
 	leaked := s.sign(r)
 	s.pass(time.Second)
-	must(r.Edit(t.Context(), func(r Ring, now Instant) (Ring, error) { return r.Rotate(ES256, now, true) }))
+	must(r.Edit(t.Context(), func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Rotate(ES256, now, true) }))
 	old, oldVersion := s.backup()
 	s.pass(100 * time.Second)
-	must(r.Edit(t.Context(), func(r Ring, now Instant) (Ring, error) { return r.Revoke(leaked, now, cheap()) }))
-	must(r.Edit(t.Context(), func(r Ring, now Instant) (Ring, error) { return r.Rotate(ES256, now, true) }))
+	must(r.Edit(t.Context(), func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Revoke(leaked, "", now, cheap()) }))
+	must(r.Edit(t.Context(), func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Rotate(ES256, now, true) }))
 	lost := s.sign(r)
 	seen := must(s.seen("a").Read())
 
@@ -221,7 +221,7 @@ func TestRecoverRevoked(t *testing.T) {
 	r := s.started()
 	old, oldVersion := s.backup()
 	leaked := s.sign(r)
-	must(r.Edit(t.Context(), func(r Ring, now Instant) (Ring, error) { return r.Revoke(leaked, now, cheap()) }))
+	must(r.Edit(t.Context(), func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Revoke(leaked, "", now, cheap()) }))
 	s.restore(old, oldVersion)
 	ring := must(s.rotator().Recover(t.Context(), false))
 	now := Instant{s.now(), must(s.ServiceTime(t.Context()))}
@@ -303,7 +303,7 @@ func TestRotatorHistories(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		edit := func(change func(Ring, Instant) (Ring, error)) func(*rapid.T) {
+		edit := func(change func(Ring, Instant, Generate) (Ring, error)) func(*rapid.T) {
 			return func(t *rapid.T) {
 				s.pass(time.Second)
 				_, err := pick(t).Edit(outer.Context(), change)
@@ -342,8 +342,8 @@ func TestRotatorHistories(t *testing.T) {
 				}
 			},
 			"pass":   func(t *rapid.T) { s.pass(time.Duration(rapid.IntRange(1, 200).Draw(t, "seconds")) * time.Second) },
-			"rotate": edit(func(r Ring, now Instant) (Ring, error) { return r.Rotate(ES256, now, false) }),
-			"revoke": edit(func(r Ring, now Instant) (Ring, error) { return r.Revoke(r.keys[0].ID, now, cheap()) }),
+			"rotate": edit(func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Rotate(ES256, now, false) }),
+			"revoke": edit(func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Revoke(r.keys[0].ID, "", now, cheap()) }),
 			"backup": func(*rapid.T) {
 				sealed, v := s.backup()
 				backups = append(backups, copied{sealed, v})

@@ -169,7 +169,7 @@ func (w *world) rotate(r *replica, alg Algorithm, immediate bool) error {
 func (w *world) revoke(r *replica, kid string) error {
 	return w.edit(r, func(ring Ring, now Instant) (Ring, error) {
 		k := ring.keys[ring.find(kid)]
-		next, err := ring.Revoke(kid, now, w.generate)
+		next, err := ring.Revoke(kid, "", now, w.generate)
 		if err != nil {
 			return ring, err
 		}

@@ -13,7 +13,8 @@
 // One key of a line is always waiting, published, so that an emergency
 // promotes a key which verifiers already hold and a rotator that stopped
 // leaves somebody who signs. A revoked key leaves the key set at once; its kid
-// is remembered so that it cannot come back.
+// is remembered so that it cannot come back. A line that is taken from the
+// schedule signs for PublishAhead more; then the default line takes its clients.
 //
 // Five laws hold, at any time and in any number of processes:
 //
@@ -28,7 +29,8 @@
 // What is where: a Schedule knows the intervals (schedule.go). A Ring is all
 // keys with their schedule, an immutable value without a clock (ring.go,
 // line.go); Advance does what time does (advance.go), Rotate, Revoke and
-// Recover what operators do (operate.go). A Sealer turns a ring into bytes
+// Recover what operators do (operate.go), Reschedule changes the schedule
+// (policy.go), Import takes keys from elsewhere (import.go). A Sealer turns a ring into bytes
 // that only the holder of a key-encryption key can read (encode.go, seal.go,
 // kek.go). A Rotator keeps one process's ring and the Store's in step
 // (rotator.go, step.go), signs (signer.go) and carries out operators' edits
@@ -74,8 +76,11 @@ type Key struct {
 	Public      crypto.PublicKey // nil once revoked
 	PublishedAt time.Time        // when it was made and first published
 	SignsFrom   time.Time        // when it takes over from its predecessor
+	SignsUntil  time.Time        // zero unless its line ends; then when the default line takes over
 	GoneAt      time.Time        // zero until it retires; then when it leaves the ring
 	RevokedAt   time.Time        // zero unless revoked
+	Reason      string           // why it was revoked, in an operator's words
+	Imported    bool             // the public half of another issuer's key: it never signs here, and its kid is theirs
 
 	// ReadyAt is the service time from which the key has been served for
 	// PublishAhead. 0: it need not wait, because it signs already or did so,
@@ -85,6 +90,28 @@ type Key struct {
 	keptUntil storage.ServiceTime // of a retired key: GoneAt, in service time
 	private   crypto.Signer       // nil once dropped
 }
+
+// An External is a private half that is kept outside of the ring, in a
+// hardware security module say: the ring has the handle. The Generate of a
+// Rotator returns one, its Open makes one of the handle.
+type External struct {
+	crypto.Signer
+	Handle string // up to 1024 bytes; no secret
+}
+
+// maxHandle bounds a handle, in bytes.
+const maxHandle = 1024
+
+// handle names a private half that is kept outside; empty for one of the ring.
+func (k Key) handle() string {
+	if e, ok := k.private.(External); ok {
+		return e.Handle
+	}
+	return ""
+}
+
+// External reports whether the private half is kept outside of the ring.
+func (k Key) External() bool { return k.handle() != "" }
 
 // State is where a key is in its life. It is computed, never stored.
 type State string
@@ -138,19 +165,27 @@ func (k Key) maySign(now Instant) bool {
 	return !k.SignsFrom.After(now.Wall) && k.ReadyAt <= now.Service
 }
 
+// ended reports whether the key's line has ended.
+func (k Key) ended(now Instant) bool { return !k.SignsUntil.IsZero() && !k.SignsUntil.After(now.Wall) }
+
 // revoke leaves the record of a key that must never return. It stays longer
 // than any ring that still held the key would have kept it.
-func (k *Key) revoke(now time.Time, s Schedule) {
+func (k *Key) revoke(now time.Time, s Schedule, reason string) {
 	k.Public, k.private, k.ReadyAt, k.keptUntil = nil, nil, 0, 0
-	k.RevokedAt = now
+	k.RevokedAt, k.Reason = now, reason
 	k.GoneAt = later(k.GoneAt, now.Add(2*s.RotateEvery+s.KeepAfter))
 }
 
 // retire fixes when an unrevoked key is gone.
-func (k *Key) retire(now Instant, s Schedule) {
+func (k *Key) retire(now Instant, stay time.Duration) {
 	if k.GoneAt.IsZero() {
-		k.GoneAt, k.keptUntil = now.Wall.Add(s.stay()), now.Service.Add(s.stay())
+		k.keep(now, stay)
 	}
+}
+
+// keep lets a retired key stay at least so long from now.
+func (k *Key) keep(now Instant, stay time.Duration) {
+	k.GoneAt, k.keptUntil = later(k.GoneAt, now.Wall.Add(stay)), max(k.keptUntil, now.Service.Add(stay))
 }
 
 func later(a, b time.Time) time.Time {

@@ -11,12 +11,13 @@ type line []*Key
 
 // signer returns the newest key that may sign. A clock that is behind may see
 // none, though some signed elsewhere or were promoted in an emergency: then it
-// is the oldest of those. It is nil while a line that was added later waits.
+// is the oldest of those. It is nil while a line that was added later waits,
+// and once a line has ended.
 func (l line) signer(now Instant) *Key {
 	var begun *Key
 	for _, k := range slices.Backward(l) {
 		switch {
-		case !k.usable():
+		case !k.usable() || k.ended(now):
 		case k.maySign(now):
 			return k
 		case k.ReadyAt == 0:
@@ -26,13 +27,24 @@ func (l line) signer(now Instant) *Key {
 	return begun
 }
 
+// last returns the newest key that signs or did, whether the line ended or not.
+func (l line) last() *Key {
+	for _, k := range slices.Backward(l) {
+		if k.usable() && k.ReadyAt == 0 {
+			return k
+		}
+	}
+	return nil
+}
+
 // oldest returns the first key with a private half, or nil.
 func (l line) oldest() *Key { return l.next(nil) }
 
-// next returns the first key with a private half after another, or nil.
+// next returns the first key with a private half after another, or nil. Keys
+// that sign no more when the line ends do not follow anybody.
 func (l line) next(after *Key) *Key {
 	for _, k := range l {
-		if k.usable() && (after == nil || compareKeys(*k, *after) > 0) {
+		if k.usable() && k.SignsUntil.IsZero() && (after == nil || compareKeys(*k, *after) > 0) {
 			return k
 		}
 	}

@@ -3,6 +3,9 @@ package keys
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/hallmark-auth/hallmark/storage"
 )
@@ -24,6 +27,8 @@ func (r Ring) Rotate(alg Algorithm, now Instant, immediate bool) (Ring, error) {
 	l := next.line(alg)
 	w := l.next(l.signer(now))
 	switch {
+	case len(l) > 0 && !r.scheduled(alg):
+		return r, fmt.Errorf("the %s line was taken from the schedule and ends: %w", alg, storage.ErrNotFound)
 	case w == nil:
 		return r, fmt.Errorf("no %s key is waiting: %w", alg, storage.ErrNotFound)
 	case immediate && l.published() >= maxPublished:
@@ -32,17 +37,25 @@ func (r Ring) Rotate(alg Algorithm, now Instant, immediate bool) (Ring, error) {
 		l.promote(w, now.Wall)
 	default:
 		w.SignsFrom = l.from(w, now.Wall)
-		w.restore(now, r.schedule)
+		w.restore(now, r.schedule.PublishAhead, r.stay(), r.schedule.Skew)
 	}
 	next.sort()
 	return next, nil
 }
 
+// maxReason bounds why a key was revoked, in bytes.
+const maxReason = 200
+
 // Revoke takes a key out of the key set at once and for good, and drops its
-// private half. If it signed, the waiting key signs now. Revoking a revoked key
-// changes nothing; an unknown kid is storage.ErrNotFound.
-func (r Ring) Revoke(kid string, now Instant, generate Generate) (Ring, error) {
+// private half; the reason, up to 200 bytes of text, is kept with its record. If
+// it signed, the waiting key signs now, or the default line where the key's own
+// was ending. Revoking a revoked key changes nothing; an unknown kid is
+// storage.ErrNotFound.
+func (r Ring) Revoke(kid, reason string, now Instant, generate Generate) (Ring, error) {
 	now = now.stamped()
+	if err := checkReason(reason); err != nil {
+		return r, err
+	}
 	i := r.find(kid)
 	if i < 0 {
 		return r, fmt.Errorf("key %q: %w", kid, storage.ErrNotFound)
@@ -52,23 +65,76 @@ func (r Ring) Revoke(kid string, now Instant, generate Generate) (Ring, error) {
 	}
 	next := r.clone()
 	k := &next.keys[i]
-	l := next.line(k.Algorithm)
 	signs := k.usable() && k.ReadyAt == 0 && k.GoneAt.IsZero() // here, or where clocks are ahead
-	k.revoke(now.Wall, next.schedule)
+	k.revoke(now.Wall, next.schedule, reason)
 	if signs {
-		if w := l.next(k); w != nil {
-			l.promote(w, now.Wall)
-		} else {
-			var err error
-			if next, err = next.addExempt(k.Algorithm, now, generate); err != nil {
-				return r, err
-			}
+		var err error
+		if next, err = next.succeed(k, now, generate); err != nil {
+			return r, err
 		}
 	}
 	next.sort()
 	next, _, err := next.Advance(now, generate)
 	if err != nil {
 		return r, err
+	}
+	return next, nil
+}
+
+// succeed lets somebody sign at once for a key of a clone that was revoked.
+func (r Ring) succeed(k *Key, now Instant, generate Generate) (Ring, error) {
+	alg, l, after := k.Algorithm, r.line(k.Algorithm), k
+	if !r.scheduled(alg) { // its clients go to the default line a little earlier
+		alg, after = r.schedule.Algorithms[0], nil
+		if l = r.line(alg); l.signer(now) != nil {
+			return r, nil
+		}
+	}
+	if w := l.next(after); w != nil {
+		l.promote(w, now.Wall)
+		return r, nil
+	}
+	return r.addExempt(alg, now, generate)
+}
+
+// checkReason refuses what would not be one line of text.
+func checkReason(reason string) error {
+	if len(reason) > maxReason || !utf8.ValidString(reason) || strings.ContainsFunc(reason, unicode.IsControl) {
+		return fmt.Errorf("the reason is for people: up to %d bytes of text in one line", maxReason)
+	}
+	return nil
+}
+
+// RevokeAll revokes every key, because whoever held the store or a host may
+// have them all. Every line gets a fresh key that signs at once and another
+// that waits. Keys that are kept outside of the ring are revoked as well.
+func (r Ring) RevokeAll(reason string, now Instant, generate Generate) (Ring, error) {
+	now = now.stamped()
+	if err := checkReason(reason); err != nil {
+		return r, err
+	}
+	next := r.clone()
+	for i := range next.keys {
+		if k := &next.keys[i]; !k.revoked() {
+			k.revoke(now.Wall, next.schedule, reason)
+		}
+	}
+	return next.renew(r, now, generate)
+}
+
+// renew gives every line of a clone that has no private half any more a key
+// that signs at once and one that waits.
+func (r Ring) renew(old Ring, now Instant, generate Generate) (Ring, error) {
+	r.sort()
+	for _, alg := range r.schedule.Algorithms {
+		var err error
+		if r, err = r.addExempt(alg, now, generate); err != nil {
+			return old, err
+		}
+	}
+	next, _, err := r.Advance(now, generate)
+	if err != nil {
+		return old, err
 	}
 	return next, nil
 }
@@ -80,7 +146,7 @@ func (r Ring) revokeAll(kids []string, now Instant, generate Generate) (Ring, er
 			continue
 		}
 		var err error
-		if r, err = r.Revoke(kid, now, generate); err != nil {
+		if r, err = r.Revoke(kid, "", now, generate); err != nil {
 			return r, err
 		}
 	}
@@ -113,24 +179,16 @@ func (r Ring) Recover(now Instant, generate Generate, revoked ...string) (Ring, 
 			continue
 		}
 		if slices.Contains(revoked, k.ID) {
-			k.revoke(now.Wall, next.schedule)
+			k.revoke(now.Wall, next.schedule, "")
 			continue
 		}
 		k.private, k.ReadyAt = nil, 0
 		if k.SignsFrom.After(now.Wall) {
 			k.SignsFrom = now.Wall // it may have signed in what was lost
 		}
-	}
-	next.sort()
-	for _, alg := range r.lines() {
-		var err error
-		if next, err = next.addExempt(alg, now, generate); err != nil {
-			return r, err
+		if !next.scheduled(k.Algorithm) {
+			k.retire(now, next.stay()) // nobody follows it
 		}
 	}
-	next, _, err := next.Advance(now, generate)
-	if err != nil {
-		return r, err
-	}
-	return next, nil
+	return next.renew(r, now, generate)
 }

@@ -97,7 +97,7 @@ func TestRotateBehind(t *testing.T) {
 func TestRotateBehindASigner(t *testing.T) {
 	ahead, behind := at(100*time.Second), instant(85*time.Second, 101*time.Second)
 	r := advance(t, started(t, brisk()), ahead)
-	r = must(r.Revoke(r.keys[0].ID, ahead, cheap()))
+	r = must(r.Revoke(r.keys[0].ID, "", ahead, cheap()))
 	waiting := r.keys[2].ID
 	r = advance(t, must(r.Rotate(ES256, behind, true)), behind)
 	if got := r.keys[r.find(waiting)].SignsFrom; !got.Equal(ahead.Wall) {
@@ -149,7 +149,7 @@ func TestRevoke(t *testing.T) {
 	}{{"the retired one", 1}, {"the signing one", 2}, {"the waiting one", 1}} {
 		t.Run(c.name, func(t *testing.T) {
 			kid := base.keys[i].ID
-			r, err := base.Revoke(kid, now, cheap())
+			r, err := base.Revoke(kid, "", now, cheap())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -170,12 +170,12 @@ func TestRevoke(t *testing.T) {
 			if next := advance(t, r, now); !next.same(r) {
 				t.Error("Revoke leaves something to do")
 			}
-			if again := must(r.Revoke(kid, at(time.Hour), cheap())); !again.same(r) {
+			if again := must(r.Revoke(kid, "", at(time.Hour), cheap())); !again.same(r) {
 				t.Error("revoking it again changes something")
 			}
 		})
 	}
-	if _, err := base.Revoke("nobody", now, cheap()); !errors.Is(err, storage.ErrNotFound) {
+	if _, err := base.Revoke("nobody", "", now, cheap()); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("an unknown kid: %v", err)
 	}
 }
@@ -188,7 +188,7 @@ func TestRevokeAgainAndAgain(t *testing.T) {
 		if !ok || signer.private == nil {
 			t.Fatal("nobody signs")
 		}
-		r = must(r.Revoke(signer.ID, now, cheap()))
+		r = must(r.Revoke(signer.ID, "", now, cheap()))
 	}
 	if got := len(r.revokedKids()); got != 10 {
 		t.Errorf("%d records", got)
@@ -202,7 +202,7 @@ func TestRevokeBehind(t *testing.T) {
 	r := poll(t, started(t, s), 0, s.RotateEvery)
 	behind := instant(s.RotateEvery-s.Skew, s.RotateEvery+time.Second)
 	leaked, heir := r.keys[1].ID, r.keys[2].ID
-	r = must(r.Revoke(leaked, behind, cheap()))
+	r = must(r.Revoke(leaked, "", behind, cheap()))
 	if k, _ := r.Signer(ES256, at(s.RotateEvery+time.Second)); k.ID != heir {
 		t.Errorf("the waiting key was not promoted: %v signs", k)
 	}
@@ -213,7 +213,7 @@ func TestRevokedRecordGoes(t *testing.T) {
 	s := brisk()
 	r := started(t, s)
 	kid := r.keys[0].ID
-	r = must(r.Revoke(kid, at(0), cheap()))
+	r = must(r.Revoke(kid, "", at(0), cheap()))
 	end := 2*s.RotateEvery + s.KeepAfter
 	if r = poll(t, r, 0, end-us); r.find(kid) < 0 {
 		t.Error("it went early")
@@ -229,7 +229,7 @@ func TestRecover(t *testing.T) {
 	s := brisk(ES256, RS256)
 	base := poll(t, started(t, s), 0, s.RotateEvery+10*time.Second)
 	now := at(s.RotateEvery + 12*time.Second)
-	base = must(base.Revoke(base.line(RS256)[2].ID, now, cheap()))
+	base = must(base.Revoke(base.line(RS256)[2].ID, "", now, cheap()))
 	was := base.keys[0].GoneAt
 	r, err := base.Recover(now, cheap())
 	if err != nil {

@@ -28,7 +28,8 @@ func (i Instant) stamped() Instant {
 type Ring struct {
 	version  storage.Version
 	schedule Schedule
-	keys     []Key // by line, then in the order in which they sign
+	keys     []Key  // by line, then in the order in which they sign
+	former   former // of an earlier schedule
 }
 
 // NewRing returns a ring without keys. A schedule that is unsafe is refused.
@@ -63,22 +64,20 @@ func (r Ring) Published(now time.Time) []Key {
 }
 
 // Signer returns the key that signs for clients of an algorithm (law 3): the
-// signer of its line, or that of the default line if the algorithm is unknown
-// or its line does not sign yet. It reports false only for a ring that was
-// never advanced.
+// signer of its line, or that of the default line if the algorithm is unknown,
+// or its line does not sign yet or has ended. It reports false only for a ring
+// that was never advanced.
 func (r Ring) Signer(alg Algorithm, now Instant) (Key, bool) {
-	if k := r.line(alg).signer(now); k != nil {
-		return *k, true
-	}
-	lines := r.lines()
-	for _, a := range lines {
-		if k := r.line(a).signer(now); k != nil {
-			return *k, true
-		}
-	}
-	for _, a := range lines {
-		if k := r.line(a).oldest(); k != nil {
-			return *k, true
+	lines := append([]Algorithm{alg}, r.lines()...)
+	for _, best := range []func(line) *Key{
+		func(l line) *Key { return l.signer(now) },
+		line.last,   // nobody who follows an ended line is ready: it signs on
+		line.oldest, // nobody was ever ready
+	} {
+		for _, a := range lines {
+			if k := best(r.line(a)); k != nil {
+				return *k, true
+			}
 		}
 	}
 	return Key{}, false
@@ -92,7 +91,7 @@ func (r Ring) State(k Key, now Instant) State {
 		return Revoked
 	case s != nil && s.ID == k.ID:
 		return Signing
-	case !k.GoneAt.IsZero() || !k.usable() || s != nil && compareKeys(k, *s) < 0:
+	case !k.GoneAt.IsZero() || !k.usable() || k.ended(now) || s != nil && compareKeys(k, *s) < 0:
 		return Retired
 	}
 	return Waiting
@@ -103,8 +102,17 @@ func (r Ring) String() string {
 	return fmt.Sprintf("key ring version %d, %d keys", r.version, len(r.keys))
 }
 
-// lines names every line that is kept up, the default first: those of the
-// schedule, and those that were taken from it while they had keys.
+// SignsUntil returns when a key stops signing by the timetable: when its
+// successor begins, or its line ends. It is zero where nothing is planned yet.
+func (r Ring) SignsUntil(k Key) time.Time {
+	if next := r.line(k.Algorithm).successor(&k); next != nil && !k.Imported && (k.SignsUntil.IsZero() || next.SignsFrom.Before(k.SignsUntil)) {
+		return next.SignsFrom
+	}
+	return k.SignsUntil
+}
+
+// lines names every line that signs, the default first: those of the schedule,
+// and those that were taken from it and have not ended.
 func (r Ring) lines() []Algorithm {
 	out := slices.Clone(r.schedule.Algorithms)
 	for _, k := range r.keys {
@@ -126,6 +134,9 @@ func (r Ring) line(alg Algorithm) line {
 	}
 	return l
 }
+
+// scheduled reports whether an algorithm's line goes on.
+func (r Ring) scheduled(alg Algorithm) bool { return slices.Contains(r.schedule.Algorithms, alg) }
 
 // canSign reports whether there is a private half at all.
 func (r Ring) canSign() bool { return slices.ContainsFunc(r.keys, Key.usable) }
@@ -156,10 +167,10 @@ func (r Ring) at(v storage.Version) Ring {
 
 // same reports whether two rings differ in their version at most.
 func (r Ring) same(s Ring) bool {
-	return r.schedule.same(s.schedule) && slices.EqualFunc(r.keys, s.keys, func(a, b Key) bool {
+	return r.schedule.same(s.schedule) && r.former.same(s.former) && slices.EqualFunc(r.keys, s.keys, func(a, b Key) bool {
 		return a.ID == b.ID && a.Algorithm == b.Algorithm && a.ReadyAt == b.ReadyAt && a.keptUntil == b.keptUntil && (a.private == nil) == (b.private == nil) &&
-			a.PublishedAt.Equal(b.PublishedAt) && a.SignsFrom.Equal(b.SignsFrom) &&
-			a.GoneAt.Equal(b.GoneAt) && a.RevokedAt.Equal(b.RevokedAt)
+			a.PublishedAt.Equal(b.PublishedAt) && a.SignsFrom.Equal(b.SignsFrom) && a.SignsUntil.Equal(b.SignsUntil) &&
+			a.GoneAt.Equal(b.GoneAt) && a.RevokedAt.Equal(b.RevokedAt) && a.Imported == b.Imported
 	})
 }
 

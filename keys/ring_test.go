@@ -47,7 +47,7 @@ func ringOf(t *testing.T, s Schedule, keys ...made) Ring {
 		if m.alg == "" {
 			m.alg = ES256
 		}
-		k := must(newKey(m.alg, must(cheap()(m.alg))))
+		k := must(newKey(m.alg, must(cheap()(m.alg, 2048))))
 		k.PublishedAt = epoch.Add(time.Duration(i) * time.Microsecond)
 		k.SignsFrom = epoch.Add(m.signsFrom)
 		if m.ready != 0 {
@@ -57,7 +57,7 @@ func ringOf(t *testing.T, s Schedule, keys ...made) Ring {
 			k.private, k.GoneAt = nil, epoch.Add(time.Hour)
 		}
 		if m.revoked {
-			k.revoke(epoch, s)
+			k.revoke(epoch, s, "")
 		}
 		r.keys = append(r.keys, k)
 	}
@@ -134,8 +134,7 @@ func TestAddedLine(t *testing.T) {
 	if got := signer(instant(120*time.Second, time.Second)); got != RS256 {
 		t.Errorf("after its begin, a client of RS256 gets %s", got)
 	}
-	// Taken from the schedule, the line goes on: removing it is not Advance's.
-	r.schedule.Algorithms = []Algorithm{ES256}
+	// As long as the schedule has it, the line goes on.
 	r = poll(t, r, 170*time.Second, 1000*time.Second)
 	if k, _ := r.Signer(RS256, at(1000*time.Second)); k.Algorithm != RS256 || len(r.line(RS256)) < 2 {
 		t.Error("a line was removed by time alone")
@@ -148,7 +147,7 @@ func TestAddedLineRevoked(t *testing.T) {
 	r := started(t, brisk(ES256))
 	r.schedule.Algorithms = []Algorithm{ES256, RS256}
 	r = advance(t, r, at(100*time.Second))
-	r = must(r.Revoke(r.line(RS256)[0].ID, at(130*time.Second), cheap()))
+	r = must(r.Revoke(r.line(RS256)[0].ID, "", at(130*time.Second), cheap()))
 	if k, _ := r.Signer(RS256, at(130*time.Second)); k.Algorithm != ES256 {
 		t.Errorf("a key signs that was published just now: %v", k)
 	}
@@ -188,7 +187,7 @@ func TestRingIsImmutable(t *testing.T) {
 	for name, f := range map[string]func() error{
 		"Advance": func() error { _, _, err := r.Advance(now, cheap()); return err },
 		"Rotate":  func() error { _, err := r.Rotate(ES256, now, true); return err },
-		"Revoke":  func() error { _, err := r.Revoke(r.keys[0].ID, now, cheap()); return err },
+		"Revoke":  func() error { _, err := r.Revoke(r.keys[0].ID, "", now, cheap()); return err },
 		"Recover": func() error { _, err := r.Recover(now, cheap()); return err },
 	} {
 		if err := f(); err != nil {

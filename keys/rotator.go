@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -34,9 +35,18 @@ type RotatorConfig struct {
 	// OnChange is called with every ring that this process goes over to, before
 	// it signs with it, one call at a time: the place to publish the keys.
 	OnChange func(Ring)
-	Generate Generate         // GenerateKey if nil
-	Now      func() time.Time // the wall clock, with its monotonic reading; time.Now if nil
-	Log      *slog.Logger     // nothing is logged if nil
+	Generate Generate // GenerateKey if nil
+	// Open finds a private half that is kept outside of the ring (External).
+	// nil: such keys cannot sign here.
+	Open func(handle string) (crypto.Signer, error)
+	// Destroy removes a private half that is kept outside and was dropped from
+	// the ring, once the ring is stored. nil: it stays where it is.
+	Destroy func(handle string) error
+	// Reopen is asked for another Sealer when the stored ring is sealed with a
+	// key-encryption key that the one at hand lacks. nil: that is an error.
+	Reopen func(context.Context) (*Sealer, error)
+	Now    func() time.Time // the wall clock, with its monotonic reading; time.Now if nil
+	Log    *slog.Logger     // nothing is logged if nil
 }
 
 // A Rotator keeps one process's ring and the stored one in step: it looks at
@@ -48,6 +58,7 @@ type Rotator struct {
 	cfg      RotatorConfig
 	turn     chan struct{} // filled while a step is on
 	held     atomic.Pointer[held]
+	sealer   atomic.Pointer[Sealer]
 	failures atomic.Int64              // looks that failed since the process began, for the log
 	tried    atomic.Pointer[time.Time] // when the last failed look ended
 }
@@ -80,7 +91,9 @@ func NewRotator(cfg RotatorConfig) *Rotator {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Rotator{cfg: cfg, turn: make(chan struct{}, 1)}
+	r := &Rotator{cfg: cfg, turn: make(chan struct{}, 1)}
+	r.sealer.Store(cfg.Sealer)
+	return r
 }
 
 // Start takes the first look. In an empty store it makes the ring; of several

@@ -207,7 +207,7 @@ func TestLooksBeforeSigning(t *testing.T) {
 	slept, other := s.started(), s.started(on(s.seen("b")))
 	leaked := s.sign(slept)
 	s.pass(brisk().stale())
-	ring, err := other.Edit(t.Context(), func(r Ring, now Instant) (Ring, error) { return r.Revoke(leaked, now, cheap()) })
+	ring, err := other.Edit(t.Context(), func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Revoke(leaked, "", now, cheap()) })
 	s.must(err)
 	if got := s.sign(slept); got != leaked {
 		t.Fatal("it looks before it is stale: the test shows nothing")
@@ -278,11 +278,13 @@ func TestChangesAreLogged(t *testing.T) {
 	s := newSite(t)
 	r := s.started()
 	s.pass(100 * time.Second)
-	must(r.Edit(t.Context(), func(r Ring, now Instant) (Ring, error) { return r.Rotate(ES256, now, false) }))
+	must(r.Edit(t.Context(), func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Rotate(ES256, now, false) }))
 	s.pass(time.Second)
-	must(r.Edit(t.Context(), func(r Ring, now Instant) (Ring, error) { return r.Revoke(r.keys[0].ID, now, GenerateKey) }))
+	must(r.Edit(t.Context(), func(r Ring, now Instant, _ Generate) (Ring, error) {
+		return r.Revoke(r.keys[0].ID, "", now, GenerateKey)
+	}))
 	s.pass(time.Second)
-	must(r.Edit(t.Context(), func(r Ring, now Instant) (Ring, error) { return r.Rotate(ES256, now, false) }))
+	must(r.Edit(t.Context(), func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Rotate(ES256, now, false) }))
 	if strings.Contains(s.logged(), "0001-01-01") || !strings.Contains(s.logged(), "gone_at=2026-") {
 		t.Errorf("gone_at is not where it is set alone:\n%s", s.logged())
 	}

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,6 +15,7 @@ type Schedule struct {
 	RotateEvery  time.Duration // from one key's SignsFrom to the next one's
 	PublishAhead time.Duration // how long a key is served before it signs, in service time
 	KeepAfter    time.Duration // how long a key stays published after it signed
+	RSABits      int           // the size of new RSA keys, 2048 to 4096; 0: 2048
 
 	// Constants for users; fields so that tests can compress time.
 	MaxAge time.Duration // for how long verifiers may cache the key set: its Cache-Control max-age
@@ -75,6 +77,9 @@ func (s Schedule) Check() error {
 		unsafe("keep-after %s is too short for any token to verify until its end: lifetime from %s + leeway %s + skew %s + poll %s = %s",
 			s.KeepAfter, time.Second, leeway, s.Skew, s.Poll, need)
 	}
+	if b := s.RSABits; b != 0 && (b < leastRSABits || b > mostRSABits || b%256 != 0) {
+		unsafe("rsa-bits %d: use %d, 3072 or %d, or another multiple of 256 between them", b, leastRSABits, mostRSABits)
+	}
 	return errors.Join(append(problems, s.checkAlgorithms()...)...)
 }
 
@@ -105,6 +110,8 @@ func (s Schedule) stay() time.Duration { return s.KeepAfter + 5*s.Poll }
 
 func (s Schedule) stale() time.Duration { return stalePolls * s.Poll }
 
+func (s Schedule) rsaBits() int { return cmp.Or(s.RSABits, leastRSABits) }
+
 func (s Schedule) clone() Schedule {
 	s.Algorithms = slices.Clone(s.Algorithms)
 	return s
@@ -113,5 +120,5 @@ func (s Schedule) clone() Schedule {
 func (s Schedule) same(t Schedule) bool {
 	algorithms := slices.Equal(s.Algorithms, t.Algorithms)
 	return algorithms && s.RotateEvery == t.RotateEvery && s.PublishAhead == t.PublishAhead &&
-		s.KeepAfter == t.KeepAfter && s.MaxAge == t.MaxAge && s.Poll == t.Poll && s.Skew == t.Skew
+		s.KeepAfter == t.KeepAfter && s.rsaBits() == t.rsaBits() && s.MaxAge == t.MaxAge && s.Poll == t.Poll && s.Skew == t.Skew
 }

@@ -56,7 +56,7 @@ func TestScheduleCheck(t *testing.T) {
 			func(s *Schedule) { s.Algorithms = []Algorithm{RS256, RS256} }, "RS256 is named twice"},
 		{"an unknown algorithm",
 			func(s *Schedule) { s.Algorithms = []Algorithm{ES256} },
-			func(s *Schedule) { s.Algorithms = []Algorithm{"none"} }, `unknown algorithm "none": use one of ES256, RS256`},
+			func(s *Schedule) { s.Algorithms = []Algorithm{"none"} }, `unknown algorithm "none": use one of ES256, ES384, RS256, PS256, EdDSA`},
 		{"no algorithm",
 			func(s *Schedule) { s.Algorithms = []Algorithm{ES256} },
 			func(s *Schedule) { s.Algorithms = nil }, "no algorithm is named"},

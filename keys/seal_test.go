@@ -26,7 +26,7 @@ func eventful(t testing.TB, algorithms ...Algorithm) Ring {
 			t.Fatal(err)
 		}
 	}
-	r = must(r.Revoke(r.line(ES256)[2].ID, at(50*time.Second), GenerateKey))
+	r = must(r.Revoke(r.line(ES256)[2].ID, "", at(50*time.Second), GenerateKey))
 	return r.at(7)
 }
 
@@ -43,7 +43,7 @@ func TestSealAndOpen(t *testing.T) {
 	}
 	for i, k := range got.keys {
 		if k.usable() {
-			if _, err := newSigner(k, ""); err != nil {
+			if _, err := newSigner(k, "", nil); err != nil {
 				t.Error(err)
 			}
 		}
@@ -73,7 +73,7 @@ func TestSealHistories(t *testing.T) {
 			now = instant(now.Wall.Sub(epoch)+time.Duration(rapid.Int64Range(1, 4e11).Draw(t, "ns")), now.Service.Add(time.Second).Sub(at(0).Service))
 			r, _, _ = r.Advance(now, cheap())
 			if rapid.Bool().Draw(t, "revoke") {
-				r = must(r.Revoke(r.keys[rapid.IntRange(0, len(r.keys)-1).Draw(t, "key")].ID, now, cheap()))
+				r = must(r.Revoke(r.keys[rapid.IntRange(0, len(r.keys)-1).Draw(t, "key")].ID, "", now, cheap()))
 			}
 			r = r.at(r.version + 1)
 			if got, err := s.Open(must(s.Seal(r))); err != nil || !got.same(r) || got.version != r.version {
@@ -151,7 +151,7 @@ func TestOpenRefuses(t *testing.T) {
 		"not a ring":     encrypt(jose.A256GCMKW, jose.A256GCM, "[]"),
 		"two rings":      encrypt(jose.A256GCMKW, jose.A256GCM, good+good),
 		"version 0":      encrypt(jose.A256GCMKW, jose.A256GCM, strings.Replace(good, `"version":1`, `"version":0`, 1)),
-		"newer format":   encrypt(jose.A256GCMKW, jose.A256GCM, strings.Replace(good, `"format":1`, `"format":2`, 1)),
+		"newer format":   encrypt(jose.A256GCMKW, jose.A256GCM, strings.Replace(good, `"format":1`, `"format":3`, 1)),
 		"not published":  encrypt(jose.A256GCMKW, jose.A256GCM, strings.Replace(good, `"published_at"`, `"x"`, 1)),
 		"unsafe":         encrypt(jose.A256GCMKW, jose.A256GCM, strings.Replace(good, `"keep_after":185000000`, `"keep_after":1`, 1)),
 		"overflow":       encrypt(jose.A256GCMKW, jose.A256GCM, strings.Replace(good, `"keep_after":185000000`, `"keep_after":9223372036854775807`, 1)),
@@ -160,6 +160,10 @@ func TestOpenRefuses(t *testing.T) {
 		"twice":          encrypt(jose.A256GCMKW, jose.A256GCM, strings.Replace(good, `"keys":[`, `"keys":[`+firstKey(good)+`,`, 1)),
 		"another kid":    encrypt(jose.A256GCMKW, jose.A256GCM, strings.Replace(good, `"kid":"`, `"kid":"A`, 1)),
 		"another alg":    encrypt(jose.A256GCMKW, jose.A256GCM, strings.Replace(good, `"alg":"ES256"`, `"alg":"RS256"`, 1)),
+		"no former":      encrypt(jose.A256GCMKW, jose.A256GCM, strings.Replace(good, `"keys":`, `"former":{"stay":-1,"until":1,"service":1},"keys":`, 1)),
+		"a reason":       encrypt(jose.A256GCMKW, jose.A256GCM, strings.Replace(good, `"published_at"`, `"reason":"x","published_at"`, 1)),
+		"two halves":     encrypt(jose.A256GCMKW, jose.A256GCM, strings.Replace(good, `"published_at"`, `"handle":"x","published_at"`, 1)),
+		"imported whole": encrypt(jose.A256GCMKW, jose.A256GCM, strings.Replace(good, `"published_at"`, `"imported":true,"published_at"`, 1)),
 		"revoked key":    encrypt(jose.A256GCMKW, jose.A256GCM, strings.Replace(good, `"published_at"`, `"revoked_at":1,"gone_at":1,"published_at"`, 1)),
 		"no material":    encrypt(jose.A256GCMKW, jose.A256GCM, strings.Replace(good, `"jwk":`, `"x":`, 1)),
 		"symmetric":      encrypt(jose.A256GCMKW, jose.A256GCM, strings.Replace(good, `"jwk":{`, `"jwk":{"kty":"oct","k":"AAAA"},"x":{`, 1)),
@@ -208,7 +212,7 @@ func TestSealRefuses(t *testing.T) {
 	}
 	for i := range maxKeys {
 		k := Key{ID: fmt.Sprintf("%043d", i), Algorithm: ES256, PublishedAt: epoch, SignsFrom: epoch}
-		k.revoke(epoch, r.schedule)
+		k.revoke(epoch, r.schedule, "")
 		r.keys = append(r.keys, k)
 	}
 	if _, err := s.Seal(r.at(1)); err == nil || !strings.Contains(err.Error(), "could not be opened again") {

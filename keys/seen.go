@@ -26,7 +26,7 @@ type Mark struct {
 
 const (
 	maxMarkBytes   = 1 << 20
-	maxMarkRevoked = 10_000 // the oldest are forgotten
+	maxMarkRevoked = 7_000 // the oldest are forgotten
 )
 
 // NewSeen names the file. It is made when there is something to remember.
@@ -72,7 +72,7 @@ func parseMark(data []byte) (Mark, error) {
 	if err := json.Unmarshal(data, &m); err != nil {
 		return Mark{}, fmt.Errorf("not JSON of a mark: %w", err)
 	}
-	if m.Version < 1 || slices.ContainsFunc(m.Revoked, func(kid string) bool { return len(kid) != kidLength }) {
+	if m.Version < 1 || slices.ContainsFunc(m.Revoked, func(kid string) bool { return !isKid(kid) }) {
 		return Mark{}, errors.New("not a version and kids")
 	}
 	return m, nil

@@ -20,7 +20,7 @@ func revokedRing(v storage.Version, n int) Ring {
 	r := must(NewRing(brisk()))
 	for i := range n {
 		k := Key{ID: fmt.Sprintf("%043d", i), Algorithm: ES256, PublishedAt: epoch, SignsFrom: epoch}
-		k.revoke(epoch, r.schedule)
+		k.revoke(epoch, r.schedule, "")
 		r.keys = append(r.keys, k)
 	}
 	return r.at(v)
@@ -105,7 +105,7 @@ func TestSeenTogether(t *testing.T) {
 			for v := range storage.Version(5) {
 				r := revokedRing(v+1, 0)
 				k := Key{ID: fmt.Sprintf("%042d%d", v, i), Algorithm: ES256}
-				k.revoke(epoch, r.schedule)
+				k.revoke(epoch, r.schedule, "")
 				r.keys = append(r.keys, k)
 				if err := NewSeen(path).Raise(r); err != nil {
 					t.Error(err)
@@ -125,7 +125,7 @@ func TestSeenRefuses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "seen.json")
 	for name, content := range map[string]string{
 		"empty": "", "text": "hello", "no version": "{}", "a version below 1": `{"version":-1}`,
-		"not a kid": `{"version":1,"revoked":["x"]}`, "too big": `{"version":1}` + strings.Repeat(" ", maxMarkBytes),
+		"not a kid": `{"version":1,"revoked":["a kid"]}`, "too big": `{"version":1}` + strings.Repeat(" ", maxMarkBytes),
 	} {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)

@@ -18,7 +18,7 @@ func TestSetBack(t *testing.T) {
 	a, b := s.started(), s.started(on(s.seen("b")))
 	old, oldVersion := s.backup()
 	s.pass(time.Second)
-	rotate := func(r Ring, now Instant) (Ring, error) { return r.Rotate(ES256, now, true) }
+	rotate := func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Rotate(ES256, now, true) }
 	for range 3 {
 		must(a.Edit(t.Context(), rotate))
 	}
@@ -28,7 +28,7 @@ func TestSetBack(t *testing.T) {
 	s.restore(old, oldVersion)
 	// On the old state, an operator revokes a key that both sides know.
 	leaked := held.keys[0].ID
-	must(s.rotator(on(nil)).Edit(t.Context(), func(r Ring, now Instant) (Ring, error) { return r.Revoke(leaked, now, cheap()) }))
+	must(s.rotator(on(nil)).Edit(t.Context(), func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Revoke(leaked, "", now, cheap()) }))
 	s.must(b.Look(t.Context()))
 	s.must(a.Look(t.Context()))
 	got := s.row()
@@ -71,7 +71,7 @@ func TestSplit(t *testing.T) {
 	a, b := s.started(), s.started(on(s.seen("b")))
 	old, oldVersion := s.backup()
 	s.pass(time.Second)
-	rotate := func(r Ring, now Instant) (Ring, error) { return r.Rotate(ES256, now, true) }
+	rotate := func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Rotate(ES256, now, true) }
 	must(a.Edit(t.Context(), rotate))
 	s.restore(old, oldVersion)
 	must(b.Edit(t.Context(), rotate))
@@ -94,13 +94,13 @@ func TestBehind(t *testing.T) {
 	old, oldVersion := s.backup()
 	s.pass(time.Second)
 	leaked := s.sign(r)
-	must(r.Edit(t.Context(), func(r Ring, now Instant) (Ring, error) { return r.Revoke(leaked, now, cheap()) }))
+	must(r.Edit(t.Context(), func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Revoke(leaked, "", now, cheap()) }))
 
 	refused := func(name string, sealed []byte, v storage.Version) {
 		t.Helper()
 		s.restore(sealed, v)
 		fresh := s.rotator()
-		_, edited := fresh.Edit(t.Context(), func(r Ring, _ Instant) (Ring, error) { return r, nil })
+		_, edited := fresh.Edit(t.Context(), func(r Ring, _ Instant, _ Generate) (Ring, error) { return r, nil })
 		for _, err := range []error{s.rotator().Start(t.Context()), edited} {
 			if !errors.Is(err, ErrBehind) || !strings.Contains(err.Error(), "`hallmark keys recover`") || !strings.Contains(err.Error(), "a.seen") {
 				t.Errorf("%s: %v", name, err)
@@ -116,7 +116,7 @@ func TestBehind(t *testing.T) {
 	s.restore(old, oldVersion)
 	for range 3 {
 		s.pass(time.Second)
-		must(s.rotator(on(nil)).Edit(t.Context(), func(r Ring, now Instant) (Ring, error) { return r.Rotate(ES256, now, true) }))
+		must(s.rotator(on(nil)).Edit(t.Context(), func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Rotate(ES256, now, true) }))
 	}
 	ahead, aheadVersion := s.backup()
 	refused("a revoked key is back", ahead, aheadVersion)
@@ -134,7 +134,7 @@ func TestBehindWhileServing(t *testing.T) {
 	r := s.started()
 	old, oldVersion := s.backup()
 	s.pass(time.Second)
-	must(s.rotator().Edit(t.Context(), func(r Ring, now Instant) (Ring, error) { return r.Rotate(ES256, now, true) }))
+	must(s.rotator().Edit(t.Context(), func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Rotate(ES256, now, true) }))
 	s.restore(old, oldVersion)
 	if err := r.Look(t.Context()); !errors.Is(err, ErrBehind) {
 		t.Errorf("%v", err)
@@ -164,7 +164,7 @@ func TestCannotOpen(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s.restore(c.sealed, c.v)
 			fresh := s.rotator(func(cfg *RotatorConfig) { cfg.Sealer = must(NewSealer(testKEK(c.kek))) })
-			_, edited := fresh.Edit(t.Context(), func(r Ring, _ Instant) (Ring, error) { return r, nil })
+			_, edited := fresh.Edit(t.Context(), func(r Ring, _ Instant, _ Generate) (Ring, error) { return r, nil })
 			_, recovered := fresh.Recover(t.Context(), true)
 			_, resealed := fresh.Reseal(t.Context())
 			_, _, viewed := fresh.View(t.Context())

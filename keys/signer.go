@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"time"
-
-	"github.com/go-jose/go-jose/v4"
 )
 
 // Sign returns the payload as a compact JWS (RFC 7515 §7.1) with the header
@@ -24,15 +20,15 @@ func (r *Rotator) Sign(ctx context.Context, alg, typ string, payload []byte) (st
 	if !ok {
 		return "", errors.New("sign: the key ring has no private key")
 	}
-	s, err := h.bench.signer(k, typ)
+	s, err := h.bench.signer(k, typ, r.cfg.Open)
 	if err != nil {
 		return "", fmt.Errorf("sign: %w", err)
 	}
-	jws, err := s.Sign(payload)
+	token, err := s.sign(payload)
 	if err != nil {
 		return "", fmt.Errorf("sign with %s: %w", k, err)
 	}
-	return jws.CompactSerialize()
+	return token, nil
 }
 
 // instant is now for a process between two looks. The counter is taken as it
@@ -75,76 +71,4 @@ func (r *Rotator) due(h *held) bool {
 	}
 	since := r.cfg.Now().Sub(*tried)
 	return since < 0 || since >= h.ring.schedule.Poll
-}
-
-// maxTypes bounds the types for which a signer is kept; there are few.
-const maxTypes = 8
-
-// A bench holds the signers of one ring's keys, each built once. It goes with
-// the ring, so that a dropped private half is gone from memory.
-type bench struct {
-	mu   sync.Mutex
-	made map[string]map[string]jose.Signer // by kid, then typ
-}
-
-// newBench takes over the signers of those keys that still have their private half.
-func newBench(ring Ring, old *held) *bench {
-	b := &bench{made: map[string]map[string]jose.Signer{}}
-	if old == nil {
-		return b
-	}
-	old.bench.mu.Lock()
-	defer old.bench.mu.Unlock()
-	for _, k := range ring.keys {
-		if made, ok := old.bench.made[k.ID]; ok && k.usable() {
-			b.made[k.ID] = map[string]jose.Signer{}
-			for typ, s := range made {
-				b.made[k.ID][typ] = s
-			}
-		}
-	}
-	return b
-}
-
-func (b *bench) signer(k Key, typ string) (jose.Signer, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if s, ok := b.made[k.ID][typ]; ok {
-		return s, nil
-	}
-	s, err := newSigner(k, typ)
-	if err != nil {
-		return nil, err
-	}
-	if b.made[k.ID] == nil {
-		b.made[k.ID] = map[string]jose.Signer{}
-	}
-	if len(b.made[k.ID]) < maxTypes {
-		b.made[k.ID][typ] = s
-	}
-	return s, nil
-}
-
-// newSigner builds a signer and proves it: a key whose halves do not belong
-// together must not sign tokens that nobody can verify.
-func newSigner(k Key, typ string) (jose.Signer, error) {
-	var opts jose.SignerOptions
-	if typ != "" {
-		opts.WithType(jose.ContentType(typ))
-	}
-	s, err := jose.NewSigner(jose.SigningKey{
-		Algorithm: jose.SignatureAlgorithm(k.Algorithm),
-		Key:       jose.JSONWebKey{Key: k.private, KeyID: k.ID},
-	}, &opts)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", k, err)
-	}
-	proof, err := s.Sign([]byte(time.Time{}.String()))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", k, err)
-	}
-	if _, err := proof.Verify(k.Public); err != nil {
-		return nil, fmt.Errorf("%s: its halves do not belong together", k)
-	}
-	return s, nil
 }

@@ -61,7 +61,7 @@ func TestSignTogether(t *testing.T) {
 	}
 	for range 20 {
 		s.pass(10 * time.Second)
-		_, err := r.Edit(t.Context(), func(r Ring, now Instant) (Ring, error) { return r.Rotate(ES256, now, false) })
+		_, err := r.Edit(t.Context(), func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Rotate(ES256, now, false) })
 		s.must(err)
 	}
 	wg.Wait()
@@ -87,7 +87,7 @@ func TestSignersAreBuiltOnce(t *testing.T) {
 	signer := func() any {
 		h := r.held.Load()
 		k, _ := h.ring.Signer("", r.instant(h))
-		return must(h.bench.signer(k, "at+jwt"))
+		return must(h.bench.signer(k, "at+jwt", nil))
 	}
 	kid, first := s.sign(r), signer()
 	if signer() != first {
@@ -118,10 +118,10 @@ func TestHalvesBelongTogether(t *testing.T) {
 	r := started(t, brisk())
 	k := r.keys[0]
 	k.private = r.keys[1].private
-	if _, err := newSigner(k, ""); err == nil || !strings.Contains(err.Error(), "do not belong together") {
+	if _, err := newSigner(k, "", nil); err == nil || !strings.Contains(err.Error(), "do not belong together") {
 		t.Errorf("%v", err)
 	}
-	if _, err := newSigner(started(t, brisk(RS256)).keys[0], ""); err == nil {
+	if _, err := newSigner(started(t, brisk(RS256)).keys[0], "", nil); err == nil {
 		t.Error("a key that cannot sign at all")
 	}
 }

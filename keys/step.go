@@ -18,11 +18,11 @@ var errNoRing = fmt.Errorf("no key ring yet, the first start of the server makes
 
 // A task is what a step is for, beside doing what time does.
 type task struct {
-	create  bool                              // make a ring where there is none
-	change  func(Ring, Instant) (Ring, error) // what an operator does
-	recover bool                              // go on from a store that was set back
-	force   bool                              // recover where it was not set back
-	rewrite bool                              // store it again in any case
+	create  bool   // make a ring where there is none
+	change  Change // what an operator does
+	recover bool   // go on from a store that was set back
+	force   bool   // recover where it was not set back
+	rewrite bool   // store it again in any case
 }
 
 // attempts bounds how often a step begins again because somebody was faster.
@@ -94,16 +94,33 @@ func (r *Rotator) attempt(ctx context.Context, t task) (Ring, error) {
 		if err := r.mustRemember(t); err != nil {
 			return Ring{}, err
 		}
-		sealed, err := r.cfg.Sealer.Seal(next)
+		sealed, err := r.sealer.Load().Seal(next)
 		if err != nil {
 			return Ring{}, err
 		}
 		if err := r.cfg.Store.ReplaceRing(ctx, old, next.version, sealed); err != nil {
+			if errors.Is(err, storage.ErrConflict) {
+				r.destroy(ctx, next, found.ring) // what was made for nothing
+			}
 			return Ring{}, fmt.Errorf("store key ring: %w", err)
 		}
+		r.destroy(ctx, found.ring, next)
 		found = stored{ring: next, sum: sha256.Sum256(sealed)}
 	}
 	return found.ring, r.adopt(ctx, found, mark, service, began)
+}
+
+// destroy removes those private halves that are kept outside and are in one ring only.
+func (r *Rotator) destroy(ctx context.Context, before, after Ring) {
+	for _, k := range before.keys {
+		if i := after.find(k.ID); r.cfg.Destroy == nil || !k.External() || i >= 0 && after.keys[i].External() {
+			continue
+		}
+		if err := r.cfg.Destroy(k.handle()); err != nil {
+			r.cfg.Log.LogAttrs(ctx, slog.LevelError, "key ring: a dropped private half is still where it is kept: remove it there",
+				slog.String("kid", k.ID), slog.String("handle", k.handle()), slog.Any("error", err))
+		}
+	}
 }
 
 // mustRemember finds out, before anything is stored, whether the mark can be
@@ -129,7 +146,7 @@ func (r *Rotator) load(ctx context.Context) (stored, error) {
 	if h := r.held.Load(); h != nil && h.sum == sum && h.ring.version == v {
 		return stored{ring: h.ring, sum: sum}, nil
 	}
-	ring, err := r.cfg.Sealer.Open(sealed)
+	ring, err := r.unseal(ctx, sealed)
 	if err != nil {
 		return stored{}, err
 	}
@@ -137,6 +154,24 @@ func (r *Rotator) load(ctx context.Context) (stored, error) {
 		return stored{}, fmt.Errorf("%w: it is version %d in a row of version %d", ErrCorrupt, ring.version, v)
 	}
 	return stored{ring: ring, sum: sum}, nil
+}
+
+// unseal opens a stored ring. Where it is sealed with a key-encryption key that
+// this process lacks, the key may have been replaced since it was read.
+func (r *Rotator) unseal(ctx context.Context, sealed []byte) (Ring, error) {
+	ring, err := r.sealer.Load().Open(sealed)
+	if !errors.Is(err, ErrWrongKey) || r.cfg.Reopen == nil {
+		return ring, err
+	}
+	s, reopened := r.cfg.Reopen(ctx)
+	if reopened != nil {
+		return Ring{}, fmt.Errorf("%w, and reading the keys again failed: %w", err, reopened)
+	}
+	if ring, err = s.Open(sealed); err == nil {
+		r.sealer.Store(s)
+		r.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "key ring: the key-encryption key was replaced, and the new one taken")
+	}
+	return ring, err
 }
 
 // base decides which ring to go on from. Versions only grow: a process that
@@ -205,7 +240,7 @@ func (r *Rotator) apply(base Ring, revoked []string, now Instant, t task) (_ Rin
 	if err != nil || t.change == nil {
 		return next, err
 	}
-	if next, err = t.change(next, now); err != nil {
+	if next, err = t.change(next, now, r.cfg.Generate); err != nil {
 		return Ring{}, err
 	}
 	next, _, err = next.Advance(now, r.cfg.Generate)

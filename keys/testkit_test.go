@@ -3,8 +3,6 @@ package keys
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
@@ -42,11 +40,11 @@ func instant(wall, service time.Duration) Instant {
 // cheap makes keys for rings that never sign anything: EC keys, and for RS256
 // what looks like an RSA key from outside.
 func cheap() Generate {
-	return func(a Algorithm) (crypto.Signer, error) {
-		if a == ES256 {
-			return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	return func(a Algorithm, _ int) (crypto.Signer, error) {
+		if a != RS256 && a != PS256 {
+			return GenerateKey(a, 0)
 		}
-		n := make([]byte, rsaBits/8)
+		n := make([]byte, leastRSABits/8)
 		rand.Read(n)
 		n[0] |= 0x80
 		return facade{&rsa.PublicKey{N: new(big.Int).SetBytes(n), E: 65537}}, nil
@@ -84,7 +82,7 @@ func advance(t *testing.T, r Ring, now Instant) Ring {
 	if changed == next.same(r) {
 		t.Fatalf("Advance reports changed = %v for a ring that did differ: %v", changed, !next.same(r))
 	}
-	again, changed, err := next.Advance(now, func(Algorithm) (crypto.Signer, error) { return nil, errors.New("not idempotent") })
+	again, changed, err := next.Advance(now, func(Algorithm, int) (crypto.Signer, error) { return nil, errors.New("not idempotent") })
 	if err != nil || changed || !again.same(next) {
 		t.Fatalf("a second Advance at the same instant: changed %v, error %v", changed, err)
 	}

@@ -197,8 +197,8 @@ func TestAccessTokenDiesWithItsSession(t *testing.T) {
 		}, "lifetime"},
 		{"key revoked", func(_ person, _ app, a answer) {
 			kid := k.part(a.str("access_token"), 0)["kid"].(string)
-			k.must2(k.keys.Edit(t.Context(), func(r keys.Ring, now keys.Instant) (keys.Ring, error) {
-				return r.Revoke(kid, now, keys.GenerateKey)
+			k.must2(k.keys.Edit(t.Context(), func(r keys.Ring, now keys.Instant, generate keys.Generate) (keys.Ring, error) {
+				return r.Revoke(kid, "", now, generate)
 			}))
 		}, "key"},
 		{"the clock", func(person, app, answer) { k.clock.jump(13 * time.Minute) }, "exp"},

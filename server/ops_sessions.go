@@ -130,7 +130,7 @@ func revokeKey(c opsCall) (opsAnswer, error) {
 	if err := c.none(); err != nil {
 		return opsAnswer{}, err
 	}
-	done, err := c.op.RevokeKey(c.r.Context(), c.path["kid"])
+	done, err := c.op.RevokeKey(c.r.Context(), c.path["kid"], "")
 	if err != nil {
 		return opsAnswer{}, err
 	}

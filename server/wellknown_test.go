@@ -146,7 +146,7 @@ func TestRotationIsSeenAtOnce(t *testing.T) {
 	before := k.part(k.login(user, client).str("access_token"), 0)["kid"]
 	etag := k.get(k.issuer + "/.well-known/jwks.json").header.Get("ETag")
 
-	_, err := k.keys.Edit(t.Context(), func(r keys.Ring, now keys.Instant) (keys.Ring, error) {
+	_, err := k.keys.Edit(t.Context(), func(r keys.Ring, now keys.Instant, generate keys.Generate) (keys.Ring, error) {
 		return r.Rotate(keys.ES256, now, true)
 	})
 	k.must(err)

@@ -77,12 +77,13 @@ func (c *keysRotateCmd) risk(r operator.Rotation) string {
 type keysRevokeCmd struct {
 	Operation
 
-	Kid string `arg:"" help:"The key's kid, as keys list shows it."`
+	Kid    string `arg:"" help:"The key's kid, as keys list shows it."`
+	Reason string `placeholder:"TEXT" help:"Why, for the record of the key: one line."`
 }
 
 func (c *keysRevokeCmd) Run(ctx context.Context, p *process) error {
 	return p.withKeys(ctx, c.Operation, func(o *office) error {
-		done, err := o.RevokeKey(ctx, c.Kid)
+		done, err := o.RevokeKey(ctx, c.Kid, c.Reason)
 		if err != nil {
 			return err
 		}

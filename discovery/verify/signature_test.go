@@ -50,6 +50,29 @@ func TestAlgorithms(t *testing.T) {
 	}
 }
 
+// A key serves its own algorithm, whatever others of its kind there are.
+func TestAlgorithmIsTheKeys(t *testing.T) {
+	f := newForge(t)
+	p384 := must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))
+	v := attackVerifier(t, keySet(
+		jose.JSONWebKey{Key: f.rsa.Public(), KeyID: "ps", Algorithm: "PS256"},
+		jose.JSONWebKey{Key: p384.Public(), KeyID: "p384", Algorithm: "ES384"},
+		jose.JSONWebKey{Key: f.ed.Public(), KeyID: "ed", Algorithm: "EdDSA"},
+	))
+	for _, test := range []struct {
+		key      crypto.Signer
+		kid, alg string
+	}{
+		{f.rsa, "ps", "RS256"}, {f.rsa, "ps", "PS384"}, {f.rsa, "ps", "ES384"}, {p384, "p384", "ES256"}, {p384, "p384", "PS256"},
+		{f.ed, "ed", "Ed25519"}, {f.ed, "ed", "ES384"},
+	} {
+		_, err := v.Verify(t.Context(), f.token(test.key, head(test.alg, test.kid), claims()))
+		if err == nil || err.(*Error).Check != "key" {
+			t.Errorf("%s by key %s: %v", test.alg, test.kid, err)
+		}
+	}
+}
+
 // RFC 7518 §3.5: the salt is as long as the hash.
 func TestPSSSaltLength(t *testing.T) {
 	f := newForge(t)

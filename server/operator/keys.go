@@ -14,7 +14,7 @@ import (
 // with an error, and has a version, was stored nonetheless.
 type Keys interface {
 	View(ctx context.Context) (keys.Ring, keys.Instant, error)
-	Edit(ctx context.Context, change func(keys.Ring, keys.Instant) (keys.Ring, error)) (keys.Ring, error)
+	Edit(ctx context.Context, change keys.Change) (keys.Ring, error)
 	Reseal(ctx context.Context) (keys.Ring, error)
 	Recover(ctx context.Context, force bool) (keys.Ring, error)
 }
@@ -57,7 +57,7 @@ type Rotation struct {
 // whoever knows it.
 func (o *Operator) RotateKeys(ctx context.Context, alg keys.Algorithm, atOnce bool) ([]Rotation, error) {
 	var done []Rotation
-	ring, err := o.Keys.Edit(ctx, func(ring keys.Ring, now keys.Instant) (_ keys.Ring, err error) {
+	ring, err := o.Keys.Edit(ctx, func(ring keys.Ring, now keys.Instant, _ keys.Generate) (_ keys.Ring, err error) {
 		lines := []keys.Algorithm{alg}
 		if alg == "" {
 			lines = ring.Schedule().Algorithms
@@ -131,12 +131,12 @@ type Revocation struct {
 // RevokeKey takes a key out of the key set at once and for good: the tokens it
 // signed are void, and if it signs, the waiting key takes over. ErrNotFound if
 // there is no such key; revoking it again does nothing.
-func (o *Operator) RevokeKey(ctx context.Context, kid string) (Revocation, error) {
-	ring, err := o.Keys.Edit(ctx, func(ring keys.Ring, now keys.Instant) (keys.Ring, error) {
-		return ring.Revoke(kid, now, keys.GenerateKey)
+func (o *Operator) RevokeKey(ctx context.Context, kid, reason string) (Revocation, error) {
+	ring, err := o.Keys.Edit(ctx, func(ring keys.Ring, now keys.Instant, generate keys.Generate) (keys.Ring, error) {
+		return ring.Revoke(kid, reason, now, generate)
 	})
 	if stored(ring) {
-		o.record(ctx, "keys.revoke", slog.String("kid", kid))
+		o.record(ctx, "keys.revoke", slog.String("kid", kid), slog.String("why", reason))
 	}
 	if err != nil {
 		return Revocation{}, fmt.Errorf("revoke key: %w", err)

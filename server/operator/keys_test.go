@@ -146,7 +146,7 @@ func TestRevokeKey(t *testing.T) {
 	before := d.list(t)
 	kid, next := line(before, keys.ES256, keys.Signing)[0], line(before, keys.ES256, keys.Waiting)[0]
 
-	done, err := d.RevokeKey(t.Context(), kid)
+	done, err := d.RevokeKey(t.Context(), kid, "")
 	if err != nil || done.Kid != kid || done.AcceptedFor != 5*time.Minute+5*time.Second {
 		t.Fatalf("revoke: %+v, %v", done, err)
 	}
@@ -155,11 +155,11 @@ func TestRevokeKey(t *testing.T) {
 	if !slices.Equal(line(list, keys.ES256, keys.Revoked), []string{kid}) || !slices.Equal(line(list, keys.ES256, keys.Signing), []string{next}) {
 		t.Errorf("after revoking %s, with %s waiting: %v", kid, next, list)
 	}
-	if _, err := d.RevokeKey(t.Context(), kid); err != nil {
+	if _, err := d.RevokeKey(t.Context(), kid, ""); err != nil {
 		t.Errorf("revoked again: %v", err)
 	}
 	d.log.Reset()
-	if _, err := d.RevokeKey(t.Context(), "unknown"); !errors.Is(err, storage.ErrNotFound) {
+	if _, err := d.RevokeKey(t.Context(), "unknown", ""); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("unknown kid: %v", err)
 	}
 	d.silent(t)
@@ -208,7 +208,7 @@ func TestResealKeys(t *testing.T) {
 func TestStoredIsRecorded(t *testing.T) {
 	for name, act := range map[string]func(*desk, string) error{
 		"keys.rotate":  func(d *desk, _ string) error { _, err := d.RotateKeys(t.Context(), keys.ES256, true); return err },
-		"keys.revoke":  func(d *desk, kid string) error { _, err := d.RevokeKey(t.Context(), kid); return err },
+		"keys.revoke":  func(d *desk, kid string) error { _, err := d.RevokeKey(t.Context(), kid, ""); return err },
 		"keys.reseal":  func(d *desk, _ string) error { _, err := d.ResealKeys(t.Context()); return err },
 		"keys.recover": func(d *desk, _ string) error { _, err := d.RecoverKeys(t.Context(), true); return err },
 	} {
