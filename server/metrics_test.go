@@ -118,7 +118,9 @@ func TestMetrics(t *testing.T) {
 
 	// A key that waits no more, and a retired one.
 	before := nextOf(k, keys.ES256)
-	_, err := k.keys.Edit(t.Context(), func(r keys.Ring, now keys.Instant) (keys.Ring, error) { return r.Rotate(keys.ES256, now, true) })
+	_, err := k.keys.Edit(t.Context(), func(r keys.Ring, now keys.Instant, _ keys.Generate) (keys.Ring, error) {
+		return r.Rotate(keys.ES256, now, true)
+	})
 	k.must(err)
 	m, _ = scrape(t, k.server)
 	if m["hallmark_key_ring_version"] != 2 || m["hallmark_key_ring_published_keys{alg=ES256,state=retired}"] != 1 ||

@@ -43,11 +43,11 @@ func (b brittleStore) LoadRing(ctx context.Context) ([]byte, storage.Version, er
 func TestRotatorPanics(t *testing.T) {
 	for name, brittle := range map[string]func(*keys.RotatorConfig, *atomic.Bool){
 		"Generate": func(c *keys.RotatorConfig, boom *atomic.Bool) {
-			c.Generate = func(alg keys.Algorithm) (crypto.Signer, error) {
+			c.Generate = func(alg keys.Algorithm, rsaBits int) (crypto.Signer, error) {
 				if boom.Load() {
 					panic("the generator went off")
 				}
-				return keys.GenerateKey(alg)
+				return keys.GenerateKey(alg, rsaBits)
 			}
 		},
 		"the store": func(c *keys.RotatorConfig, boom *atomic.Bool) { c.Store = brittleStore{c.Store, boom} },
