@@ -172,6 +172,10 @@ func keyFunc(t *testing.T, d demo, audience string) verifier {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return parseWith(d, set, audience)
+}
+
+func parseWith(d demo, set keyfunc.Keyfunc, audience string) verifier {
 	parser := jwt.NewParser(jwt.WithIssuer(d.Issuer), jwt.WithAudience(audience), jwt.WithExpirationRequired())
 	return func(_ context.Context, raw string) (string, error) {
 		token, err := parser.Parse(raw, set.Keyfunc)
