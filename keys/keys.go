@@ -30,12 +30,13 @@
 // keys with their schedule, an immutable value without a clock (ring.go,
 // line.go); Advance does what time does (advance.go), Rotate, Revoke and
 // Recover what operators do (operate.go), Reschedule changes the schedule
-// (policy.go), Import takes keys from elsewhere (import.go). A Sealer turns a ring into bytes
-// that only the holder of a key-encryption key can read (encode.go, seal.go,
+// (policy.go), Import takes keys from elsewhere (import.go). A Life is the
+// timetable of one key (timetable.go). A Sealer turns a ring into bytes that
+// only the holder of a key-encryption key can read (encode.go, seal.go,
 // kek.go). A Rotator keeps one process's ring and the Store's in step
-// (rotator.go, step.go), signs (signer.go) and carries out operators' edits
-// (edit.go). Seen keeps, outside the store, what a restored backup would make
-// it forget (seen.go).
+// (rotator.go, step.go), signs (signer.go), tells others which version it goes
+// by (report.go) and carries out operators' edits (edit.go). Seen keeps,
+// outside the store, what a restored backup would make it forget (seen.go).
 //
 // The package does not publish keys, does not know what is in a token, and
 // never overwrites a ring that it cannot open.

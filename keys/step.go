@@ -260,6 +260,9 @@ func (r *Rotator) adopt(ctx context.Context, found stored, mark Mark, service st
 		r.logChange(ctx, found.ring)
 	}
 	r.held.Store(next)
+	if h == nil || h.ring.version != found.ring.version {
+		r.tell()
+	}
 	if mark.covers(found.ring) {
 		return nil
 	}
