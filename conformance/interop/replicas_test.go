@@ -130,8 +130,11 @@ func (r *replica) end(t *testing.T) {
 		t.Errorf("process %s ended with %v", r.name, err)
 	}
 	if t.Failed() {
-		log := r.log.String()
-		t.Logf("the last of what process %s wrote:\n%s", r.name, log[max(0, len(log)-4000):])
+		for _, rec := range r.records() {
+			if rec["msg"] != "request" || rec["level"] != "INFO" {
+				t.Logf("process %s: %v", r.name, rec)
+			}
+		}
 	}
 }
 
