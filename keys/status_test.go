@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"crypto"
 	"errors"
 	"testing"
 	"time"
@@ -31,5 +32,30 @@ func TestStatus(t *testing.T) {
 	s.must(r.Look(t.Context()))
 	if got := r.Status(); got.Stale || got.LookAge != 0 || got.Failures != 1 {
 		t.Errorf("after the outage: %+v", got)
+	}
+}
+
+// TestSlowGenerator: a key that took long to make is served for PublishAhead
+// from when it is stored, not from when it was decided on.
+func TestSlowGenerator(t *testing.T) {
+	s := newSite(t)
+	takes := time.Duration(0)
+	r := s.started(func(c *RotatorConfig) {
+		c.Generate = func(alg Algorithm, rsaBits int) (crypto.Signer, error) {
+			s.pass(takes)
+			return GenerateKey(alg, rsaBits)
+		}
+	})
+	s.pass(brisk().RotateEvery)
+	takes = brisk().RotateEvery - 20*time.Second // so that the planned time is too soon
+	s.must(r.Look(t.Context()))
+	line := r.Ring().line(ES256)
+	made := line[len(line)-1]
+	served := at(brisk().RotateEvery + takes)
+	if ahead := made.SignsFrom.Sub(served.Wall); ahead < brisk().PublishAhead || ahead > brisk().PublishAhead+time.Millisecond {
+		t.Errorf("it signs %s after it was stored, want %s", ahead, brisk().PublishAhead)
+	}
+	if ahead := made.ReadyAt.Sub(served.Service); ahead < brisk().PublishAhead || ahead > brisk().PublishAhead+time.Millisecond {
+		t.Errorf("it is ready %s of service after it was stored, want %s", ahead, brisk().PublishAhead)
 	}
 }

@@ -88,6 +88,7 @@ func (r *Rotator) attempt(ctx context.Context, t task) (Ring, error) {
 	if err != nil {
 		return Ring{}, err
 	}
+	next = next.madeIn(r.cfg.Now().Sub(now.Wall), base)
 	old, holds := found.ring.version, r.Ring().version
 	if !next.same(found.ring) || found.empty || old < holds || t.rewrite || t.recover {
 		next = next.at(max(old, holds, mark.Version) + 1)
