@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -50,7 +51,8 @@ const maxReason = 200
 // private half; the reason, up to 200 bytes of text, is kept with its record. If
 // it signed, the waiting key signs now, or the default line where the key's own
 // was ending. Revoking a revoked key changes nothing; an unknown kid is
-// storage.ErrNotFound.
+// storage.ErrNotFound. Where no key can be made, it is revoked all the same if
+// its line has one left.
 func (r Ring) Revoke(kid, reason string, now Instant, generate Generate) (Ring, error) {
 	now = now.stamped()
 	if err := checkReason(reason); err != nil {
@@ -75,7 +77,7 @@ func (r Ring) Revoke(kid, reason string, now Instant, generate Generate) (Ring, 
 	}
 	next.sort()
 	next, _, err := next.Advance(now, generate)
-	if err != nil {
+	if err != nil && !next.complete() { // the one that waits next can be made later: a leaked key cannot stay so long
 		return r, err
 	}
 	return next, nil
@@ -84,6 +86,11 @@ func (r Ring) Revoke(kid, reason string, now Instant, generate Generate) (Ring, 
 // succeed lets somebody sign at once for a key of a clone that was revoked.
 func (r Ring) succeed(k *Key, now Instant, generate Generate) (Ring, error) {
 	alg, l, after := k.Algorithm, r.line(k.Algorithm), k
+	for _, before := range l {
+		if before.usable() && !before.GoneAt.IsZero() {
+			before.resume(now, r.stay(), r.scheduled(alg))
+		}
+	}
 	if !r.scheduled(alg) { // its clients go to the default line a little earlier
 		alg, after = r.schedule.Algorithms[0], nil
 		if l = r.line(alg); l.signer(now) != nil {
@@ -95,6 +102,16 @@ func (r Ring) succeed(k *Key, now Instant, generate Generate) (Ring, error) {
 		return r, nil
 	}
 	return r.addExempt(alg, now, generate)
+}
+
+// resume prepares a retired key for signing on where clocks are behind: its
+// successor was revoked, and the next one's SignsFrom may be ahead of them. In a
+// line that goes on no longer, where there is no next one, it ends now.
+func (k *Key) resume(now Instant, stay time.Duration, scheduled bool) {
+	k.keep(now, stay)
+	if !scheduled && (k.SignsUntil.IsZero() || k.SignsUntil.After(now.Wall)) {
+		k.SignsUntil = now.Wall
+	}
 }
 
 // checkReason refuses what would not be one line of text.
@@ -182,7 +199,8 @@ func (r Ring) Recover(now Instant, generate Generate, revoked ...string) (Ring, 
 			k.revoke(now.Wall, next.schedule, "")
 			continue
 		}
-		k.private, k.ReadyAt = nil, 0
+		k.drop()
+		k.ReadyAt = 0
 		if k.SignsFrom.After(now.Wall) {
 			k.SignsFrom = now.Wall // it may have signed in what was lost
 		}

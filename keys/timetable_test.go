@@ -37,7 +37,7 @@ func TestLife(t *testing.T) {
 			now := at(320 * time.Second)
 			return revoke(r, now, 1), now
 		},
-			[]life{{0, 0, every, every + stay}, {0, every, 320, record(320)}, {every, 320, 320 + every, 320 + every + stay}, {320, 320 + every, 320 + 2*every, 320 + 2*every + stay}}},
+			[]life{{0, 0, every, 320 + stay}, {0, every, 320, record(320)}, {every, 320, 320 + every, 320 + every + stay}, {320, 320 + every, 320 + 2*every, 320 + 2*every + stay}}},
 		"a retired one leaked": {func() (Ring, Instant) {
 			r, _ := after(310)
 			now := at(320 * time.Second)

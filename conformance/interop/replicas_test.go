@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -120,6 +121,20 @@ func (r *replica) records() (records []map[string]any) {
 		}
 	}
 	return records
+}
+
+func (r *replica) metrics(t *testing.T) string {
+	t.Helper()
+	resp, err := http.Get(r.ops + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("the metrics of process %s: %s, %v", r.name, resp.Status, err)
+	}
+	return string(text)
 }
 
 func (r *replica) end(t *testing.T) {
