@@ -41,7 +41,7 @@ func FuzzSigned(f *testing.F) {
 		}
 	}
 	f.Add(head("EdDSA", "ed1").String(), claims().String())
-	forge := &forge{ed: ed25519.NewKeyFromSeed(make([]byte, 32))}
+	forge := &testForge{ed: ed25519.NewKeyFromSeed(make([]byte, 32))}
 	v := attackVerifier(f, keySet(jose.JSONWebKey{Key: forge.ed.Public(), KeyID: "ed1", Algorithm: "EdDSA"}))
 	f.Fuzz(func(t *testing.T, header, payload string) {
 		c, err := v.Verify(t.Context(), forge.tokenText(forge.ed, header, payload))
