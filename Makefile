@@ -31,11 +31,13 @@ fuzz:
 bench:
 	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./...
 
-# The nested modules keep third-party clients and resource servers out of our go.mod.
+# The nested modules keep third-party clients, resource servers and test vectors
+# out of our go.mod. What verifiers cost is measured without the race detector.
 nested:
 	@set -e; for mod in conformance/*/go.mod; do \
 		echo "module $$(dirname $$mod)"; (cd "$$(dirname $$mod)" && go vet ./... && go test -race ./...); \
 	done
+	cd conformance/vectors && go test -count=1 -run '^TestCost$$' -v -bench . -benchtime $(BENCHTIME) ./...
 
 # A program that needs nothing of the machine it runs on: SQLite and the C
 # library are linked in; names and users are looked up by Go's own code, since a

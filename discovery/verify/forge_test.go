@@ -63,7 +63,6 @@ type object forge.Object
 
 func (o object) String() string               { return forge.Object(o).String() }
 func (o object) with(name, raw string) object { return object(forge.Object(o).With(name, raw)) }
-func (o object) and(name, raw string) object  { return object(forge.Object(o).And(name, raw)) }
 func (o object) without(name string) object   { return object(forge.Object(o).Without(name)) }
 func head(alg, kid string) object             { return object(forge.Head(alg, kid)) }
 func claims() object                          { return object(seededForge().Claims()) }
@@ -89,10 +88,6 @@ func (f *testForge) rs(payload fmt.Stringer) string {
 func (f *testForge) es(payload fmt.Stringer) string {
 	return f.token(f.ec, head("ES256", "es1"), payload)
 }
-
-// rsHead and esHead have a header of their own.
-func (f *testForge) rsHead(header fmt.Stringer) string { return f.token(f.rsa, header, claims()) }
-func (f *testForge) esHead(header fmt.Stringer) string { return f.token(f.ec, header, claims()) }
 
 // resign replaces the signature of a token.
 func resign(token string, signature []byte) string {
