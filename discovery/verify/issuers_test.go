@@ -82,6 +82,21 @@ func TestSeveralIssuers(t *testing.T) {
 	}
 }
 
+// A header that is good for one issuer, and remembered, is not good for another.
+func TestSameHeaderOfSeveralIssuers(t *testing.T) {
+	f := newForge(t)
+	v := newVerifier(t, WithKeySet(keysOf("both")), WithIssuer(otherURL, WithKeySet(keysOf("both")), AllowTyp("JWT")))
+	jwt := head("", "").with("typ", `"JWT"`)
+	for range 2 {
+		if _, err := v.Verify(t.Context(), f.from(otherURL, "both", jwt, claims())); err != nil {
+			t.Error(err)
+		}
+		if _, err := v.Verify(t.Context(), f.from(issuerURL, "both", jwt, claims())); failed(err) != "typ" {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
 // Two issuers may use one kid for keys of their own.
 func TestSameKidOfSeveralIssuers(t *testing.T) {
 	f := newForge(t)

@@ -97,10 +97,15 @@ func TestStatedOutage(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			o := newOrigin("k1")
 			v := newVerifier(t, WithHTTPClient(&http.Client{Transport: o}), WithOutage(longest, false))
+			o.slow(time.Second)
 			for range 8 { // while the issuer is there, they are never too old
 				time.Sleep(longest / 3)
-				expect(t, v, "k1", nil)
+				if waited := expect(t, v, "k1", nil); waited != 0 {
+					t.Errorf("longest %s: a token waited %s", longest, waited)
+				}
 			}
+			o.slow(0)
+			time.Sleep(longest) // the next fetch takes no time, so that it is known when it was
 			last := o.times()[o.count()-1]
 			o.fail(breakages["down"])
 			if rest := time.Until(last.Add(longest)); rest <= 0 {
