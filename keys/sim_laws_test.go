@@ -44,7 +44,8 @@ type simLaws struct {
 	ring    Ring // as it was stored last
 	setBack bool // the store, and not everybody who runs has looked since
 	pending []*simReplica
-	cold    bool // it was set back while nobody ran, and nobody has recovered it
+	restore time.Duration // when it was last
+	cold    bool          // it was set back while nobody ran, and nobody has recovered it
 	cause   simCause
 	gone    map[string]bool
 	goneAt  map[string]time.Time
