@@ -165,7 +165,7 @@ func (l *simLaws) agree() {
 	s := l.s
 	var on []*simReplica
 	for _, r := range s.replicas {
-		if r.attentive() {
+		if r.attentive() && len(r.signers) == len(s.asked) {
 			on = append(on, r)
 		}
 	}
@@ -178,16 +178,10 @@ func (l *simLaws) agree() {
 			delete(l.apart, pair)
 		}
 	}
-	for _, alg := range s.algorithms(l.ring) {
-		var kids [simMost]string
+	for n, alg := range s.asked {
 		for i, r := range on {
-			k, _ := r.held.ring.Signer(alg, r.rot.instant(r.held))
-			if s.broken.signer != nil {
-				k, _ = s.broken.signer(r, alg, k, true)
-			}
-			kids[i] = k.ID
-			for j, other := range on[:i] {
-				l.pair(simPair{other, r, alg}, kids[j], k.ID)
+			for _, other := range on[:i] {
+				l.pair(simPair{other, r, alg}, other.signers[n], r.signers[n])
 			}
 		}
 	}

@@ -55,6 +55,7 @@ func (l *simLaws) stored(ring Ring) {
 	l.bounded(ring)
 	l.published(ring)
 	l.ring = ring
+	s.asked = append(ring.lines(), "HS256")
 	l.cold = l.cold && !l.cause.fresh
 	l.setBack = l.cold || len(l.pending) > 0
 	s.counts.stored++
