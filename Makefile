@@ -1,5 +1,5 @@
 # make check is what CI runs; see .ci/run.
-.PHONY: build test check long lint fuzz bench nested static notices release
+.PHONY: build test check long lint fuzz bench nested pkcs11 static notices release
 
 FUZZTIME ?= 20000x
 BENCHTIME ?= 100ms
@@ -12,7 +12,7 @@ test:
 
 check: lint
 	go test -race -shuffle=on ./...
-	$(MAKE) fuzz bench nested
+	$(MAKE) fuzz bench nested pkcs11
 
 # What takes too long for every change. First the life of the keys in virtual
 # time: a million rotations and a hundred million token checks, on every core.
@@ -43,6 +43,13 @@ nested:
 	@set -e; for mod in conformance/*/go.mod; do \
 		echo "module $$(dirname $$mod)"; (cd "$$(dirname $$mod)" && go vet ./... && go test -race ./...); \
 	done
+
+# The build that can keep private halves in a PKCS#11 token, against SoftHSM.
+pkcs11:
+	go vet -tags pkcs11 ./keys/... ./cmd/hallmark
+	go tool staticcheck -tags pkcs11 ./keys/... ./cmd/hallmark
+	go test -tags pkcs11 ./keys/pkcs11/...
+	go test -tags pkcs11 ./cmd/hallmark -run 'PKCS11|Device'
 
 # A program that needs nothing of the machine it runs on: SQLite and the C
 # library are linked in; names and users are looked up by Go's own code, since a

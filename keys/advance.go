@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,8 +12,10 @@ import (
 // Advance does what time does to a ring: it makes the keys that are missing,
 // puts back those that were not served for long enough, retires those whose
 // successor signs or whose line has ended, drops private halves and removes
-// what is gone. It reports whether there was anything to do; if not, or if
-// generate failed, the ring is returned as it was. The version stays.
+// what is gone. It reports whether there was anything to do; if not, the ring is
+// returned as it was. Where generate failed, the rest is done all the same: a
+// device that is full has room again when private halves are dropped. The
+// version stays.
 func (r Ring) Advance(now Instant, generate Generate) (next Ring, changed bool, err error) {
 	now = now.stamped()
 	next = r.clone()
@@ -23,9 +26,10 @@ func (r Ring) Advance(now Instant, generate Generate) (next Ring, changed bool, 
 	next.sort()
 	// Where nobody can sign, nobody has to be waited for.
 	exempt := !r.canSign()
+	var missing []error
 	for _, alg := range next.lines() {
 		if next, err = next.advanceLine(alg, now, exempt, generate); err != nil {
-			return r, false, err
+			missing = append(missing, err)
 		}
 	}
 	next.endLines(now)
@@ -33,10 +37,11 @@ func (r Ring) Advance(now Instant, generate Generate) (next Ring, changed bool, 
 		return k.private == nil && !k.GoneAt.IsZero() && !now.Wall.Before(k.GoneAt)
 	})
 	next.sort()
+	err = errors.Join(missing...)
 	if next.same(r) {
-		return r, false, nil
+		return r, false, err
 	}
-	return next, true, nil
+	return next, true, err
 }
 
 // restore makes the timetable tell the truth about a key that was served for
@@ -109,7 +114,7 @@ func (r Ring) follow(l line, s *Key, now Instant) {
 		}
 		k.retire(now, r.stay())
 		if !now.Wall.Before(r.schedule.drop(l.successor(k).SignsFrom)) {
-			k.private = nil
+			k.drop()
 		}
 	}
 }
@@ -129,7 +134,11 @@ func (r Ring) endLines(now Instant) {
 			k.SignsUntil = now.Wall.Add(r.schedule.PublishAhead)
 		}
 		if heir == nil && k.GoneAt.IsZero() {
-			k.SignsUntil = later(k.SignsUntil, heirs.oldest().SignsFrom)
+			first := heirs.oldest()
+			if first == nil {
+				continue // it could not be made
+			}
+			k.SignsUntil = later(k.SignsUntil, first.SignsFrom)
 		}
 		if k.ended(now) {
 			k.retire(now, r.stay())
@@ -137,7 +146,7 @@ func (r Ring) endLines(now Instant) {
 				k.SignsFrom = k.SignsUntil // it never will
 			}
 			if !now.Wall.Before(r.schedule.drop(r.lastSigned(k))) {
-				k.private = nil
+				k.drop()
 			}
 		}
 	}

@@ -15,7 +15,8 @@ type Change func(Ring, Instant, Generate) (Ring, error)
 // neither Start nor Run and finds out here if the store was set back
 // (ErrBehind). Nothing is stored either where the high-water mark cannot be
 // written (ErrMark). The ring is returned as it is stored; if it has a version
-// beside an error, the mark failed all the same, and it is stored nonetheless.
+// beside an error, it is stored nonetheless: the mark failed all the same, or a
+// key that is to wait could not be made.
 func (r *Rotator) Edit(ctx context.Context, change Change) (Ring, error) {
 	return r.operate(ctx, task{change: change})
 }

@@ -60,8 +60,9 @@ type scheduleJSON struct {
 type keyJSON struct {
 	ID          string              `json:"kid"`
 	Algorithm   Algorithm           `json:"alg"`
-	JWK         *jose.JSONWebKey    `json:"jwk,omitempty"`    // the private half where there is one
-	Handle      string              `json:"handle,omitempty"` // of a private half that is kept outside
+	JWK         *jose.JSONWebKey    `json:"jwk,omitempty"`     // the private half where there is one
+	Handle      string              `json:"handle,omitempty"`  // of a private half that is kept outside
+	Dropped     string              `json:"dropped,omitempty"` // of one that was
 	PublishedAt int64               `json:"published_at"`
 	SignsFrom   int64               `json:"signs_from"`
 	ReadyAt     storage.ServiceTime `json:"ready_at,omitempty"`
@@ -75,7 +76,7 @@ type keyJSON struct {
 
 // newer reports whether the key has what only ringFormat can say.
 func (j keyJSON) newer() bool {
-	return j.Handle != "" || j.Reason != "" || j.SignsUntil != 0 || j.Imported || j.Algorithm != ES256 && j.Algorithm != RS256
+	return j.Handle != "" || j.Dropped != "" || j.Reason != "" || j.SignsUntil != 0 || j.Imported || j.Algorithm != ES256 && j.Algorithm != RS256
 }
 
 func (r Ring) encode() ([]byte, error) {
@@ -104,7 +105,7 @@ func (k Key) json() keyJSON {
 	j := keyJSON{
 		ID: k.ID, Algorithm: k.Algorithm, ReadyAt: k.ReadyAt, KeptUntil: k.keptUntil, PublishedAt: k.PublishedAt.UnixMicro(),
 		SignsFrom: k.SignsFrom.UnixMicro(), GoneAt: micros(k.GoneAt), RevokedAt: micros(k.RevokedAt),
-		Handle: k.handle(), Reason: k.Reason, SignsUntil: micros(k.SignsUntil), Imported: k.Imported,
+		Handle: k.handle(), Dropped: k.dropped, Reason: k.Reason, SignsUntil: micros(k.SignsUntil), Imported: k.Imported,
 	}
 	switch {
 	case k.usable() && !k.External():
@@ -170,13 +171,15 @@ func (j keyJSON) key() (Key, error) {
 	k := Key{
 		ID: j.ID, Algorithm: j.Algorithm, ReadyAt: j.ReadyAt, keptUntil: j.KeptUntil,
 		PublishedAt: moment(j.PublishedAt), SignsFrom: moment(j.SignsFrom), GoneAt: moment(j.GoneAt), RevokedAt: moment(j.RevokedAt),
-		Reason: j.Reason, SignsUntil: moment(j.SignsUntil), Imported: j.Imported,
+		Reason: j.Reason, SignsUntil: moment(j.SignsUntil), Imported: j.Imported, dropped: j.Dropped,
 	}
 	switch {
 	case k.PublishedAt.IsZero() || k.SignsFrom.IsZero() || k.ReadyAt < 0 || k.keptUntil < 0:
 		return Key{}, errors.New("its times are missing")
-	case !isKid(k.ID) || len(j.Handle) > maxHandle || checkReason(k.Reason) != nil || k.Reason != "" && !k.revoked():
-		return Key{}, errors.New("its kid, its handle or its reason is not one")
+	case j.Handle != "" && !isHandle(j.Handle) || j.Dropped != "" && !isHandle(j.Dropped):
+		return Key{}, errors.New("its handle is not one")
+	case !isKid(k.ID) || checkReason(k.Reason) != nil || k.Reason != "" && !k.revoked():
+		return Key{}, errors.New("its kid or its reason is not one")
 	case k.revoked():
 		return k, k.checkRecord(j)
 	case j.JWK == nil:
@@ -187,7 +190,7 @@ func (j keyJSON) key() (Key, error) {
 	}
 	private, ok := j.JWK.Key.(crypto.Signer)
 	switch {
-	case ok && (j.Handle != "" || j.Imported):
+	case ok && (j.Handle != "" || j.Imported) || j.Imported && (j.Handle != "" || j.Dropped != ""):
 		return Key{}, errors.New("its private half should not be here")
 	case ok:
 		k.private, k.Public = private, private.Public()

@@ -59,21 +59,7 @@ func checkKEK(key []byte) error {
 // ReadKEKFile reads a key-encryption key, as ParseKEK, from a file that only
 // its owner can read, or the group of a file of root's. A file that is not there is fs.ErrNotExist.
 func ReadKEKFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("key-encryption key: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("key-encryption key: %w", err)
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("key-encryption key: %s is not a file", path)
-	case !private(info):
-		return nil, fmt.Errorf("key-encryption key: others can use %s (mode %04o); run: chmod 600 %s", path, info.Mode().Perm(), path)
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxKEKText+1))
+	text, err := readPrivately(path, maxKEKText+1)
 	if err != nil {
 		return nil, fmt.Errorf("key-encryption key: %w", err)
 	}
@@ -82,6 +68,25 @@ func ReadKEKFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return key, nil
+}
+
+// readPrivately reads the beginning of a file that nobody else can use.
+func readPrivately(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a file", path)
+	case !private(info):
+		return nil, fmt.Errorf("others can use %s (mode %04o); run: chmod 600 %s", path, info.Mode().Perm(), path)
+	}
+	return io.ReadAll(io.LimitReader(f, most))
 }
 
 // private reports whether nobody but its owner, and root, can use a file. A

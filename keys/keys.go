@@ -30,7 +30,8 @@
 // keys with their schedule, an immutable value without a clock (ring.go,
 // line.go); Advance does what time does (advance.go), Rotate, Revoke and
 // Recover what operators do (operate.go), Reschedule changes the schedule
-// (policy.go), Import takes keys from elsewhere (import.go). A Life is the
+// (policy.go), Import takes keys from elsewhere (import.go). A private half may
+// be kept in a device instead of the ring (external.go, made.go). A Life is the
 // timetable of one key (timetable.go). A Sealer turns a ring into bytes that
 // only the holder of a key-encryption key can read (encode.go, seal.go,
 // kek.go). A Rotator keeps one process's ring and the Store's in step
@@ -66,6 +67,9 @@ var (
 	ErrNotBehind = errors.New("the stored key ring is not older than what was seen")
 	// ErrMark: the file that remembers what was seen cannot be used.
 	ErrMark = errors.New("high-water mark")
+	// ErrElsewhere: private halves are kept outside of the ring, and a process that
+	// was not told where must not put new ones into it.
+	ErrElsewhere = errors.New("private halves of this key ring are kept outside of it, and this process was not told where: it makes no keys")
 	// ErrCorrupt: the stored bytes are not a ring that this program wrote.
 	ErrCorrupt = errors.New("the stored key ring cannot be read")
 )
@@ -90,29 +94,8 @@ type Key struct {
 
 	keptUntil storage.ServiceTime // of a retired key: GoneAt, in service time
 	private   crypto.Signer       // nil once dropped
+	dropped   string              // the handle of a dropped private half that was kept outside
 }
-
-// An External is a private half that is kept outside of the ring, in a
-// hardware security module say: the ring has the handle. The Generate of a
-// Rotator returns one, its Open makes one of the handle.
-type External struct {
-	crypto.Signer
-	Handle string // up to 1024 bytes; no secret
-}
-
-// maxHandle bounds a handle, in bytes.
-const maxHandle = 1024
-
-// handle names a private half that is kept outside; empty for one of the ring.
-func (k Key) handle() string {
-	if e, ok := k.private.(External); ok {
-		return e.Handle
-	}
-	return ""
-}
-
-// External reports whether the private half is kept outside of the ring.
-func (k Key) External() bool { return k.handle() != "" }
 
 // State is where a key is in its life. It is computed, never stored.
 type State string
@@ -127,6 +110,9 @@ const (
 
 // newKey gives a freshly made private half its identity.
 func newKey(alg Algorithm, private crypto.Signer) (Key, error) {
+	if err := checkExternal(private); err != nil {
+		return Key{}, err
+	}
 	k := Key{Algorithm: alg, Public: private.Public(), private: private}
 	if err := alg.check(k.Public); err != nil {
 		return Key{}, err
@@ -172,7 +158,8 @@ func (k Key) ended(now Instant) bool { return !k.SignsUntil.IsZero() && !k.Signs
 // revoke leaves the record of a key that must never return. It stays longer
 // than any ring that still held the key would have kept it.
 func (k *Key) revoke(now time.Time, s Schedule, reason string) {
-	k.Public, k.private, k.ReadyAt, k.keptUntil = nil, nil, 0, 0
+	k.drop()
+	k.Public, k.ReadyAt, k.keptUntil = nil, 0, 0
 	k.RevokedAt, k.Reason = now, reason
 	k.GoneAt = later(k.GoneAt, now.Add(2*s.RotateEvery+s.KeepAfter))
 }

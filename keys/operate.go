@@ -51,7 +51,8 @@ const maxReason = 200
 // private half; the reason, up to 200 bytes of text, is kept with its record. If
 // it signed, the waiting key signs now, or the default line where the key's own
 // was ending. Revoking a revoked key changes nothing; an unknown kid is
-// storage.ErrNotFound.
+// storage.ErrNotFound. Where no key can be made, it is revoked all the same if
+// its line has one left.
 func (r Ring) Revoke(kid, reason string, now Instant, generate Generate) (Ring, error) {
 	now = now.stamped()
 	if err := checkReason(reason); err != nil {
@@ -76,7 +77,7 @@ func (r Ring) Revoke(kid, reason string, now Instant, generate Generate) (Ring, 
 	}
 	next.sort()
 	next, _, err := next.Advance(now, generate)
-	if err != nil {
+	if err != nil && !next.complete() { // the one that waits next can be made later: a leaked key cannot stay so long
 		return r, err
 	}
 	return next, nil
@@ -198,7 +199,8 @@ func (r Ring) Recover(now Instant, generate Generate, revoked ...string) (Ring, 
 			k.revoke(now.Wall, next.schedule, "")
 			continue
 		}
-		k.private, k.ReadyAt = nil, 0
+		k.drop()
+		k.ReadyAt = 0
 		if k.SignsFrom.After(now.Wall) {
 			k.SignsFrom = now.Wall // it may have signed in what was lost
 		}

@@ -42,10 +42,12 @@ type RotatorConfig struct {
 	Report   func(context.Context, storage.Version) error
 	Generate Generate // GenerateKey if nil
 	// Open finds a private half that is kept outside of the ring (External).
-	// nil: such keys cannot sign here.
+	// It is asked when a key signs for the first time. nil: such keys cannot sign
+	// here, and no keys are made for a ring that has any.
 	Open func(handle string) (crypto.Signer, error)
 	// Destroy removes a private half that is kept outside and was dropped from
-	// the ring, once the ring is stored. nil: it stays where it is.
+	// the ring, once the ring is stored. Each process does so, so one that is gone
+	// already is no error. nil: this one does not.
 	Destroy func(handle string) error
 	// Reopen is asked for another Sealer when the stored ring is sealed with a
 	// key-encryption key that the one at hand lacks. nil: that is an error.
@@ -67,6 +69,10 @@ type Rotator struct {
 	sealer   atomic.Pointer[Sealer]
 	failures atomic.Int64              // looks that failed since the process began, for the log
 	tried    atomic.Pointer[time.Time] // when the last failed look ended
+
+	// Of who has the turn:
+	spares []spare         // keys that are kept outside, of rings that may have been stored
+	swept  map[string]bool // by handle: whether a dropped private half is gone from where it was
 }
 
 // held is what a process goes by between two looks.
@@ -114,6 +120,10 @@ func (r *Rotator) Start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stepTime)
 	defer cancel()
 	_, err := r.step(ctx, task{create: true})
+	if errors.Is(err, errMissing) {
+		_ = r.note(ctx, err) // it has logged and counted the error
+		return nil
+	}
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Sign returns the payload as a compact JWS (RFC 7515 §7.1) with the header
@@ -16,6 +17,19 @@ func (r *Rotator) Sign(ctx context.Context, alg, typ string, payload []byte) (st
 	if h == nil {
 		return "", errors.New("sign: the key ring was not loaded yet")
 	}
+	token, err := r.signWith(h, alg, typ, payload)
+	if err == nil {
+		return token, nil
+	}
+	// The private half may have been removed from its device because the key was
+	// revoked elsewhere, less than a poll ago.
+	if next := r.again(ctx, h); next.sum != h.sum {
+		return r.signWith(next, alg, typ, payload)
+	}
+	return "", err
+}
+
+func (r *Rotator) signWith(h *held, alg, typ string, payload []byte) (string, error) {
 	k, ok := h.ring.Signer(Algorithm(alg), r.instant(h))
 	if !ok {
 		return "", errors.New("sign: the key ring has no private key")
@@ -42,6 +56,18 @@ func (r *Rotator) fresh(ctx context.Context) *held {
 	if h == nil || !r.due(h) {
 		return h
 	}
+	return r.lookIf(ctx, h, r.due)
+}
+
+// again returns what the process holds after another look. There are ten of
+// them in a Poll at most: a device that is away must not make every token one.
+func (r *Rotator) again(ctx context.Context, h *held) *held {
+	pause := h.ring.schedule.Poll / 10
+	return r.lookIf(ctx, h, func(now *held) bool { return now.sum == h.sum && r.age(now) > pause && !r.triedWithin(pause) })
+}
+
+// lookIf takes a look if there is still a need once it has the turn.
+func (r *Rotator) lookIf(ctx context.Context, h *held, needed func(*held) bool) *held {
 	ctx, cancel := context.WithTimeout(ctx, h.ring.schedule.Poll)
 	defer cancel()
 	select {
@@ -50,7 +76,7 @@ func (r *Rotator) fresh(ctx context.Context) *held {
 	case <-ctx.Done():
 		return h
 	}
-	if h = r.held.Load(); r.due(h) { // nobody looked while this one waited
+	if needed(r.held.Load()) { // nobody looked while this one waited
 		// The client's going away must not make the look fail for the others.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.ring.schedule.Poll)
 		defer cancel()
@@ -65,10 +91,15 @@ func (r *Rotator) due(h *held) bool {
 	if r.age(h) <= h.ring.schedule.stale() {
 		return false
 	}
+	return !r.triedWithin(h.ring.schedule.Poll)
+}
+
+// triedWithin reports a look that failed no longer ago.
+func (r *Rotator) triedWithin(d time.Duration) bool {
 	tried := r.tried.Load()
 	if tried == nil {
-		return true
+		return false
 	}
 	since := r.cfg.Now().Sub(*tried)
-	return since < 0 || since >= h.ring.schedule.Poll
+	return since >= 0 && since < d
 }

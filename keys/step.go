@@ -25,6 +25,9 @@ type task struct {
 	rewrite bool   // store it again in any case
 }
 
+// errMissing: all is done but making a key that nobody needs yet. Every look tries again.
+var errMissing = errors.New("the key ring is stored, but a key that is to wait could not be made")
+
 // attempts bounds how often a step begins again because somebody was faster.
 // Each time somebody else has got on.
 const attempts = 50
@@ -84,43 +87,49 @@ func (r *Rotator) attempt(ctx context.Context, t task) (Ring, error) {
 	if err != nil {
 		return Ring{}, err
 	}
-	next, err := r.apply(base, revoked, now, t)
+	m := r.newMaker(ctx, base, found)
+	next, missing, err := r.apply(base, revoked, now, t, m.generate)
 	if err != nil {
+		m.settle(ctx, failed, Ring{})
 		return Ring{}, err
 	}
-	old, holds := found.ring.version, r.Ring().version
-	if !next.same(found.ring) || found.empty || old < holds || t.rewrite || t.recover {
+	lost := found.ring
+	if old, holds := found.ring.version, r.Ring().version; !next.same(found.ring) || found.empty || old < holds || t.rewrite || t.recover {
 		next = next.at(max(old, holds, mark.Version) + 1)
-		if err := r.mustRemember(t); err != nil {
-			return Ring{}, err
-		}
-		sealed, err := r.sealer.Load().Seal(next)
+		var how outcome
+		found, how, err = r.store(ctx, found, next, t)
+		m.settle(ctx, how, next)
 		if err != nil {
 			return Ring{}, err
 		}
-		if err := r.cfg.Store.ReplaceRing(ctx, old, next.version, sealed); err != nil {
-			if errors.Is(err, storage.ErrConflict) {
-				r.destroy(ctx, next, found.ring) // what was made for nothing
-			}
-			return Ring{}, fmt.Errorf("store key ring: %w", err)
-		}
-		r.destroy(ctx, found.ring, next)
-		found = stored{ring: next, sum: sha256.Sum256(sealed)}
+	} else {
+		m.settle(ctx, failed, Ring{})
 	}
-	return found.ring, r.adopt(ctx, found, mark, service, began)
+	err = r.adopt(ctx, found, mark, service, began)
+	r.sweep(ctx, lost, found.ring)
+	if missing != nil {
+		err = errors.Join(err, fmt.Errorf("%w: %w", errMissing, missing))
+	}
+	return found.ring, err
 }
 
-// destroy removes those private halves that are kept outside and are in one ring only.
-func (r *Rotator) destroy(ctx context.Context, before, after Ring) {
-	for _, k := range before.keys {
-		if i := after.find(k.ID); r.cfg.Destroy == nil || !k.External() || i >= 0 && after.keys[i].External() {
-			continue
-		}
-		if err := r.cfg.Destroy(k.handle()); err != nil {
-			r.cfg.Log.LogAttrs(ctx, slog.LevelError, "key ring: a dropped private half is still where it is kept: remove it there",
-				slog.String("kid", k.ID), slog.String("handle", k.handle()), slog.Any("error", err))
-		}
+// store stores the next ring over the one that was found.
+func (r *Rotator) store(ctx context.Context, found stored, next Ring, t task) (stored, outcome, error) {
+	if err := r.mustRemember(t); err != nil {
+		return found, failed, err
 	}
+	sealed, err := r.sealer.Load().Seal(next)
+	if err != nil {
+		return found, failed, err
+	}
+	err = r.cfg.Store.ReplaceRing(ctx, found.ring.version, next.version, sealed)
+	switch {
+	case errors.Is(err, storage.ErrConflict):
+		return found, failed, fmt.Errorf("store key ring: %w", err)
+	case err != nil:
+		return found, inDoubt, fmt.Errorf("store key ring: %w", err)
+	}
+	return stored{ring: next, sum: sha256.Sum256(sealed)}, done, nil
 }
 
 // mustRemember finds out, before anything is stored, whether the mark can be
@@ -226,25 +235,32 @@ func (r *Rotator) behind(found stored, mark Mark) error {
 		ErrBehind, what, mark.Version, r.cfg.Seen)
 }
 
-// apply does what is due, then the task, then what is due after it.
-func (r *Rotator) apply(base Ring, revoked []string, now Instant, t task) (_ Ring, err error) {
+// apply does what is due, then the task, then what is due after it. missing is
+// why a key could not be made that nobody needs yet; a line without any is an error.
+func (r *Rotator) apply(base Ring, revoked []string, now Instant, t task, generate Generate) (_ Ring, missing, err error) {
 	if t.recover {
-		base, err = base.Recover(now, r.cfg.Generate, revoked...)
+		base, err = base.Recover(now, generate, revoked...)
 	} else {
-		base, err = base.revokeAll(revoked, now, r.cfg.Generate)
+		base, err = base.revokeAll(revoked, now, generate)
 	}
 	if err != nil {
-		return Ring{}, err
+		return Ring{}, nil, err
 	}
-	next, _, err := base.Advance(now, r.cfg.Generate)
-	if err != nil || t.change == nil {
-		return next, err
+	next, _, missing := base.Advance(now, generate)
+	if missing != nil && !next.complete() {
+		return Ring{}, nil, missing
 	}
-	if next, err = t.change(next, now, r.cfg.Generate); err != nil {
-		return Ring{}, err
+	if t.change == nil {
+		return next, missing, nil
 	}
-	next, _, err = next.Advance(now, r.cfg.Generate)
-	return next, err
+	if next, err = t.change(next, now, generate); err != nil {
+		return Ring{}, nil, errors.Join(err, missing)
+	}
+	next, _, missing = next.Advance(now, generate)
+	if missing != nil && !next.complete() {
+		return Ring{}, nil, missing
+	}
+	return next, missing, nil
 }
 
 // adopt goes over to the stored ring: published first, then signed with. Only

@@ -57,6 +57,16 @@ type Place struct {
 	KEKFile    []string `name:"kek-file" setting:"" sep:"none" placeholder:"FILE" otherwise:"kek in the data directory, made on a first start" help:"File with a key-encryption key (32 bytes in base64), which seals the signing keys in the store. Repeatable: the first seals, any opens. Back it up apart from the store: without it the signing keys are lost. A key may also be given as text in HALLMARK_KEK."`
 	KEKCommand string   `name:"kek-command" setting:"" placeholder:"COMMAND" otherwise:"none" help:"Command whose output is a key-encryption key in base64; run by the shell. It is not a place for secrets. Order of sources: HALLMARK_KEK, files, command."`
 	SeenFile   string   `name:"seen-file" setting:"" placeholder:"FILE" otherwise:"kek.seen beside the first --kek-file, or else in the data directory" help:"File that remembers the newest key ring and the revoked keys, so that a store which was set back to an older state is refused. It must be writable, and must not be restored together with the database."`
+
+	Device
+}
+
+// Device says where private halves are kept that are not to be in the store.
+type Device struct {
+	PKCS11Module  string `name:"pkcs11-module" setting:"" placeholder:"FILE" otherwise:"none; private halves are in the store, sealed" help:"Keep the private halves of new signing keys in a PKCS#11 token: the vendor's module (a shared library) to reach it. With --pkcs11-token and --pkcs11-pin-file, for every process on the store; in builds with -tags pkcs11. Keys that are there go on until they are turned over."`
+	PKCS11Token   string `name:"pkcs11-token" setting:"" placeholder:"LABEL" otherwise:"none" help:"Label of the token."`
+	PKCS11PinFile string `name:"pkcs11-pin-file" setting:"" placeholder:"FILE" otherwise:"none" help:"File with the PIN of the token's user, in one line, that only its owner can read (mode 0600). It is read at each connection."`
+	PKCS11Retire  bool   `name:"pkcs11-retire" setting:"" help:"Make new keys in the store again. Those in the token sign until they are turned over, if it is given, and are removed from it then; without it, or when it is broken, they do not sign any more: hallmark keys recover --force makes new ones."`
 }
 
 // Operation is what all operator's commands take.

@@ -52,6 +52,7 @@ func (c Config) check(f *findings) {
 			f.add(exitUsage, on("trusted-proxy"), "%v", err)
 		}
 	}
+	c.Device.check(f)
 	c.checkPaths(f)
 }
 
@@ -165,6 +166,7 @@ func (c Config) checkPaths(f *findings) {
 	written := []struct{ setting, path string }{{"store", store}, {"seen-file", c.seen().String()}}
 	read := []struct{ setting, path string }{
 		{"config", c.ConfigFile}, {"tls-cert", c.TLSCert}, {"tls-key", c.TLSKey}, {"ops-tls-cert", c.OpsTLSCert}, {"ops-tls-key", c.OpsTLSKey},
+		{"pkcs11-module", c.PKCS11Module}, {"pkcs11-pin-file", c.PKCS11PinFile},
 	}
 	keks := c.KEKFile
 	if len(keks) == 0 {
@@ -207,6 +209,11 @@ func (c Config) checkFiles(f *findings, kek string) {
 	for _, path := range c.KEKFile {
 		if _, err := keys.ReadKEKFile(path); err != nil {
 			f.add(exitUnusable, on("kek-file"), "--kek-file: %v", err)
+		}
+	}
+	if c.PKCS11PinFile != "" {
+		if _, err := keys.ReadPINFile(c.PKCS11PinFile); err != nil {
+			f.add(exitUnusable, on("pkcs11-pin-file"), "--pkcs11-pin-file: %v", err)
 		}
 	}
 }

@@ -64,7 +64,7 @@ func facts(f *kong.Flag) string {
 func kind(f *kong.Flag) string {
 	what := map[string]string{
 		"URL": "URL", "ADDR": "host:port", "FILE": "file", "DIR": "directory", "CIDR": "address or prefix",
-		"COMMAND": "shell command", "ALG": "algorithm", "FORMAT": "", "LEVEL": "", "TIME": "", "N": "",
+		"COMMAND": "shell command", "LABEL": "text", "ALG": "algorithm", "FORMAT": "", "LEVEL": "", "TIME": "", "N": "",
 	}
 	name, known := what[f.PlaceHolder]
 	switch f.Target.Interface().(type) {
@@ -131,7 +131,7 @@ func TestConfigurationExample(t *testing.T) {
 	if out := newDesk(t).ok("", "config", "check", "--config", configFile(t, example)); out != "ok\n" {
 		t.Errorf("the example is not accepted: %s", out)
 	}
-	whole := regexp.MustCompile(`(?m)^# ([a-z-]+ = )`).ReplaceAllString(example, "$1")
+	whole := regexp.MustCompile(`(?m)^# ([a-z0-9-]+ = )`).ReplaceAllString(example, "$1")
 	c := parse(t, nil, "--config", configFile(t, whole))
 	for _, f := range settings(t) {
 		if !strings.Contains(whole, "\n"+f.Name+" = ") && f.Name != "config" {

@@ -66,6 +66,10 @@ store = "f"
 kek-file = ["g,h", "i"]
 kek-command = "echo j,k"
 seen-file = "l"
+pkcs11-module = "q"
+pkcs11-token = "r"
+pkcs11-pin-file = "s"
+pkcs11-retire = true
 log-format = "json"
 log-level = "debug"
 access-lifetime = "1m"
@@ -86,7 +90,7 @@ func TestFileHoldsEverySetting(t *testing.T) {
 		File:   File{path},
 		Issuer: "https://login.example.com", Demo: true, Listen: "127.0.0.1:1", PublicTLS: PublicTLS{"a", "b"}, TrustedProxy: []string{"10.0.0.0/8", "::1"},
 		OpsListener: OpsListener{"127.0.0.1:2", "c", "d"}, OpsInsecure: true,
-		Place:           Place{Data: "e", Store: "f", KEKFile: []string{"g,h", "i"}, KEKCommand: "echo j,k", SeenFile: "l"},
+		Place:           Place{Data: "e", Store: "f", KEKFile: []string{"g,h", "i"}, KEKCommand: "echo j,k", SeenFile: "l", Device: Device{PKCS11Module: "q", PKCS11Token: "r", PKCS11PinFile: "s", PKCS11Retire: true}},
 		Logging:         Logging{"json", "debug"},
 		Sessions:        Sessions{time.Minute, 2 * time.Hour, 3 * time.Hour},
 		Seed:            Seed{[]string{"RS256", "ES256"}, 40 * time.Hour, 30 * time.Hour, 35 * time.Hour},

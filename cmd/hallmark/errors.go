@@ -59,7 +59,7 @@ func exitCode(err error) int {
 	case errors.Is(err, storage.ErrConflict):
 		return exitConflict
 	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, keys.ErrBehind), errors.Is(err, keys.ErrWrongKey),
-		errors.Is(err, keys.ErrCorrupt), errors.Is(err, keys.ErrMark):
+		errors.Is(err, keys.ErrCorrupt), errors.Is(err, keys.ErrMark), errors.Is(err, keys.ErrElsewhere):
 		return exitUnusable
 	}
 	return exitFailure
@@ -80,6 +80,8 @@ func explain(err error) string {
 		return err.Error() + "; nothing was changed: restore the store from a backup"
 	case errors.Is(err, keys.ErrMark):
 		return err.Error() + "; it must be readable and writable: name another file with --seen-file if that one cannot be"
+	case errors.Is(err, keys.ErrElsewhere):
+		return err.Error() + "; " + howToDevice
 	case errors.Is(err, keys.ErrNotBehind):
 		return err.Error() + "; if the host or the store leaked, so that no key of it may sign again, add --force"
 	case errors.Is(err, storage.ErrNotFound):

@@ -20,7 +20,7 @@ const module = "github.com/hallmark-auth/hallmark/"
 // mayImport is the whole graph of the module: what each package may import of
 // it, directly. Nothing imports what is above it.
 var mayImport = map[string][]string{
-	"cmd/hallmark": {"server", "server/operator", "server/password", "server/throttle", "keys", "storage", "storage/sqlite", "discovery", "discovery/verify", "conformance", "conformance/rotation"},
+	"cmd/hallmark": {"server", "server/operator", "server/password", "server/throttle", "keys", "keys/pkcs11", "storage", "storage/sqlite", "discovery", "discovery/verify", "conformance", "conformance/rotation"},
 
 	"server":            {"server/clientauth", "server/operator", "server/password", "server/throttle", "keys", "storage", "discovery", "discovery/verify"},
 	"server/clientauth": {"storage"},
@@ -28,7 +28,8 @@ var mayImport = map[string][]string{
 	"server/password":   {"storage"},
 	"server/throttle":   {},
 
-	"keys": {"storage"},
+	"keys":        {"storage"},
+	"keys/pkcs11": {"keys", "storage"}, // in builds with the tag alone
 
 	"storage":             {},
 	"storage/sqlstore":    {"storage"},
@@ -51,6 +52,7 @@ var mayLink = map[string][]string{
 	"conformance/rotation": {"github.com/go-jose/go-jose/v4"},
 	"storage":              {"github.com/google/uuid"},
 	"keys":                 {"github.com/go-jose/go-jose/v4", "github.com/google/uuid"},
+	"keys/pkcs11":          {"github.com/go-jose/go-jose/v4", "github.com/google/uuid", "github.com/ThalesGroup/crypto11", "github.com/miekg/pkcs11", "github.com/pkg/errors", "github.com/thales-e-security/pool"},
 }
 
 func goList(t *testing.T, args ...string) []string {
@@ -81,7 +83,7 @@ func TestImports(t *testing.T) {
 		if !known {
 			t.Errorf("package %s is in no place of the graph", name)
 		}
-		for _, dep := range goList(t, "-f", `{{join .Imports "\n"}}`, pkg) {
+		for _, dep := range goList(t, "-tags", "pkcs11", "-f", `{{join .Imports "\n"}}`, pkg) {
 			if ours, ok := strings.CutPrefix(dep, module); ok && !slices.Contains(allowed, ours) {
 				t.Errorf("%s imports %s", name, ours)
 			}
@@ -90,7 +92,7 @@ func TestImports(t *testing.T) {
 		if !restricted {
 			continue
 		}
-		for _, dep := range goList(t, "-deps", "-f", `{{with .Module}}{{.Path}}{{end}}`, pkg) {
+		for _, dep := range goList(t, "-tags", "pkcs11", "-deps", "-f", `{{with .Module}}{{.Path}}{{end}}`, pkg) {
 			if dep+"/" != module && !slices.Contains(modules, dep) {
 				t.Errorf("%s links %s", name, dep)
 			}

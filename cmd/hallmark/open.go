@@ -24,6 +24,16 @@ type office struct {
 	store *sqlite.Store
 	keys  *keys.Rotator // nil where no key-encryption key was asked for
 	pool  *password.Pool
+	dev   device // nil where private halves are in the store
+}
+
+// Close lets go of the store, and of the device if there is one.
+func (o *office) Close() error {
+	err := o.store.Close()
+	if o.dev != nil {
+		err = errors.Join(err, o.dev.Close())
+	}
+	return err
 }
 
 // withOffice runs an act on the store, which must be there.
@@ -53,7 +63,7 @@ func (p *process) withNewOffice(ctx context.Context, op Operation, act func(*off
 	if err != nil {
 		return err
 	}
-	return errors.Join(act(o), o.store.Close())
+	return errors.Join(act(o), o.Close())
 }
 
 var errNoKeys = fail(exitUnusable, "the store has no signing keys yet: start the server once, which makes them")
@@ -116,6 +126,9 @@ func (o *office) needKeys(ctx context.Context, place Place) error {
 // openKeys finds the key-encryption keys for the ring in the store. It makes
 // one where there is none to open: never over a ring.
 func (o *office) openKeys(ctx context.Context, p *process, place Place, cfg keys.RotatorConfig) error {
+	if err := place.refuse(p.settings); err != nil {
+		return err
+	}
 	hasRing, err := o.hasKeys(ctx)
 	if err != nil {
 		return err
@@ -129,6 +142,7 @@ func (o *office) openKeys(ctx context.Context, p *process, place Place, cfg keys
 	}
 	cfg.Store, cfg.ServiceTime = o.store, o.store.ServiceTime
 	cfg.Seen = place.seen()
+	o.dev = place.attach(&cfg)
 	o.keys = keys.NewRotator(cfg)
 	o.Keys = o.keys
 	return nil

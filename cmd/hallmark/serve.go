@@ -143,6 +143,9 @@ func (g *instance) startKeys(ctx context.Context) error {
 		return err
 	}
 	ring := g.office.keys.Ring()
+	if err := g.cfg.refuseBlind(ring); err != nil {
+		return err
+	}
 	if s := ring.Schedule(); g.cfg.AccessLifetime > s.LongestToken() {
 		return usage("--access-lifetime: %s", operator.TooLong(g.cfg.AccessLifetime, s))
 	}
@@ -238,7 +241,7 @@ func (g *instance) Close() error {
 		}
 	}
 	if g.office != nil {
-		errs = append(errs, g.store.Close())
+		errs = append(errs, g.office.Close())
 	}
 	return errors.Join(errs...)
 }
