@@ -41,7 +41,7 @@ func hours(r *rand.Rand) Schedule {
 func simPlanOf(seed uint64, dir string) simPlan {
 	r := rand.New(rand.NewPCG(seed, 1))
 	p := simPlan{schedule: minutes(r), replicas: 2 + r.IntN(2)*r.IntN(3), turns: 40, dir: dir}
-	if seed%64 == 63 {
+	if seed%128 == 63 {
 		p.schedule, p.turns = hours(r), 6
 	}
 	p.trouble = []float64{0, 0.2, 0.5, 1, 3}[r.IntN(5)]
