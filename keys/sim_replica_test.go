@@ -29,7 +29,7 @@ type simReplica struct {
 	set     *simSet
 	paused  bool
 
-	signers []string // the kids with which it signed just now, for each of sim.asked
+	signers []string      // the kids with which it signed just now, for each of sim.asked
 	next    time.Duration // its next look
 	looked  time.Duration // its last good look
 	// ready: the load balancer sends it requests. Whoever was ready when the
