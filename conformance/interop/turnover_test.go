@@ -39,7 +39,8 @@ func hurry() keys.Schedule {
 
 // TestTurnover is a minute of four processes on one store whose keys turn over
 // every five seconds, with clients that refresh without pause at all of them,
-// and verifiers that know the issuer's URL and no more. Nobody may notice.
+// and verifiers that know the issuer's URL and no more. Nobody may notice, but
+// one that is frozen.
 //
 // At five seconds all verifiers are above their floors in this way:
 //
@@ -63,8 +64,8 @@ func TestTurnover(t *testing.T) {
 	issuer.serve(t, replicas)
 
 	run := &turnover{signed: map[string]map[string]bool{}, kids: map[string]bool{}}
-	verifiers := map[string]verifier{}
-	for name, setUp := range map[string]func(context.Context, string, string, time.Duration) (verifier, error){"ours": ourVerifier, "go-oidc": goOIDC, "jwx": jwx, "keyfunc": keyFunc} {
+	verifiers := map[string]verifier{"ours": subjectOf(ours(t, d)), "frozen": frozen(t, d)}
+	for name, setUp := range map[string]func(context.Context, string, string, time.Duration) (verifier, error){"go-oidc": goOIDC, "jwx": jwx, "keyfunc": keyFunc} {
 		keep := time.Second
 		if name == "go-oidc" {
 			keep = time.Hour
@@ -95,7 +96,13 @@ func TestTurnover(t *testing.T) {
 
 	rotations := int(lasts/period) - 2 // what a slow machine may be behind
 	for _, w := range run.watchers {
-		t.Logf("%-8s verified %6d tokens of %d keys, %d of them shortly before their end", w.name, w.verified, len(w.kids), w.late)
+		t.Logf("%-8s verified %6d tokens, of %d keys, %d of them shortly before their end; refused %d", w.name, w.verified, len(w.kids), w.late, len(w.failures))
+		if w.name == "frozen" { // so that a test which verifies nothing, or rotates nothing, is found out
+			if w.verified == 0 || len(w.failures) == 0 {
+				t.Error("who never fetches the key set again does not notice either")
+			}
+			continue
+		}
 		for _, why := range w.failures[:min(len(w.failures), 5)] {
 			t.Errorf("%s: %s", w.name, why)
 		}
@@ -316,18 +323,24 @@ func (w *watcher) look(token issued) {
 	w.verified++
 }
 
-// ourVerifier verifies with this project's own package, which keeps keys as the issuer says.
-func ourVerifier(ctx context.Context, issuer, audience string, _ time.Duration) (verifier, error) {
-	v, err := verify.New(ctx, issuer, audience)
-	if err != nil {
-		return nil, err
-	}
-	context.AfterFunc(ctx, v.Close)
+// subjectOf makes one of the verifiers of the project's own.
+func subjectOf(v *verify.Verifier) verifier {
 	return func(ctx context.Context, raw string) (string, error) {
 		claims, err := v.Verify(ctx, raw)
 		if err != nil {
 			return "", err
 		}
 		return claims.Subject, nil
-	}, nil
+	}
+}
+
+// frozen holds the keys of the beginning for ever.
+func frozen(t *testing.T, d demo) verifier {
+	t.Helper()
+	resp, body := get(t, d.Issuer+"/.well-known/jwks.json", "")
+	v, err := verify.New(t.Context(), d.Issuer, audience, verify.WithKeySet([]byte(body)))
+	if err != nil {
+		t.Fatalf("%v in %s %s", err, resp.Status, body)
+	}
+	return subjectOf(v)
 }
