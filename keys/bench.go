@@ -116,7 +116,11 @@ func newSigner(k Key, typ string, open func(handle string) (crypto.Signer, error
 
 func (s *signer) sign(payload []byte) (string, error) {
 	b64 := base64.RawURLEncoding
-	token := make([]byte, 0, len(s.header)+b64.EncodedLen(len(payload))+1+b64.EncodedLen(mostRSABits/8))
+	size := 2 * s.row.octets
+	if size == 0 {
+		size = mostRSABits / 8
+	}
+	token := make([]byte, 0, len(s.header)+b64.EncodedLen(len(payload))+1+b64.EncodedLen(size))
 	token = b64.AppendEncode(append(token, s.header...), payload)
 	input := token // RFC 7515 §5.1
 	if hash := s.row.opts.HashFunc(); hash != 0 {

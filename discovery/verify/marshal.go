@@ -75,7 +75,7 @@ func (c Claims) members() []member {
 
 // marshal writes an object.
 func marshal(members []member) (_ []byte, err error) {
-	out := make([]byte, 0, 1024)
+	out := make([]byte, 0, 768)
 	for i, m := range members {
 		if out = append(out, ','); i == 0 {
 			out[0] = '{'
