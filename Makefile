@@ -1,5 +1,5 @@
 # make check is what CI runs; see .ci/run.
-.PHONY: build test check lint fuzz bench nested pkcs11 static notices release
+.PHONY: build test check long lint fuzz bench nested pkcs11 static notices release
 
 FUZZTIME ?= 20000x
 BENCHTIME ?= 100ms
@@ -13,6 +13,13 @@ test:
 check: lint
 	go test -race -shuffle=on ./...
 	$(MAKE) fuzz bench nested pkcs11
+
+# What takes too long for every change. First the life of the keys in virtual
+# time: a million rotations and a hundred million token checks, on every core.
+# HALLMARK_LONG=0.02 does a fiftieth of it.
+HALLMARK_LONG ?= 1
+long:
+	HALLMARK_LONG=$(HALLMARK_LONG) go test -run TestSimulationLong -timeout 3h -v ./keys
 
 lint:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt these files:"; echo "$$unformatted"; exit 1; fi

@@ -145,11 +145,20 @@ func (r Ring) endLines(now Instant) {
 			if k.SignsFrom.After(k.SignsUntil) {
 				k.SignsFrom = k.SignsUntil // it never will
 			}
-			if !now.Wall.Before(r.schedule.drop(k.SignsUntil)) {
+			if !now.Wall.Before(r.schedule.drop(r.lastSigned(k))) {
 				k.drop()
 			}
 		}
 	}
+}
+
+// lastSigned is when a key of a line that has ended signed last: its successor had
+// begun, or the line ended.
+func (r Ring) lastSigned(k *Key) time.Time {
+	if next := r.line(k.Algorithm).successor(k); next != nil && next.ReadyAt == 0 && next.SignsFrom.Before(k.SignsUntil) {
+		return next.SignsFrom
+	}
+	return k.SignsUntil
 }
 
 // addAnnounced adds a key that waits until it was served for PublishAhead and

@@ -31,12 +31,13 @@
 // line.go); Advance does what time does (advance.go), Rotate, Revoke and
 // Recover what operators do (operate.go), Reschedule changes the schedule
 // (policy.go), Import takes keys from elsewhere (import.go). A private half may
-// be kept in a device instead of the ring (external.go, made.go). A Sealer turns
-// a ring into bytes that only the holder of a key-encryption key can read
-// (encode.go, seal.go, kek.go). A Rotator keeps one process's ring and the
-// Store's in step (rotator.go, step.go), signs (signer.go) and carries out
-// operators' edits (edit.go). Seen keeps, outside the store, what a restored backup would make
-// it forget (seen.go).
+// be kept in a device instead of the ring (external.go, made.go). A Life is the
+// timetable of one key (timetable.go). A Sealer turns a ring into bytes that
+// only the holder of a key-encryption key can read (encode.go, seal.go,
+// kek.go). A Rotator keeps one process's ring and the Store's in step
+// (rotator.go, step.go), signs (signer.go), tells others which version it goes
+// by (report.go) and carries out operators' edits (edit.go). Seen keeps,
+// outside the store, what a restored backup would make it forget (seen.go).
 //
 // The package does not publish keys, does not know what is in a token, and
 // never overwrites a ring that it cannot open.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -85,6 +86,11 @@ func (r Ring) Revoke(kid, reason string, now Instant, generate Generate) (Ring, 
 // succeed lets somebody sign at once for a key of a clone that was revoked.
 func (r Ring) succeed(k *Key, now Instant, generate Generate) (Ring, error) {
 	alg, l, after := k.Algorithm, r.line(k.Algorithm), k
+	for _, before := range l {
+		if before.usable() && !before.GoneAt.IsZero() {
+			before.resume(now, r.stay(), r.scheduled(alg))
+		}
+	}
 	if !r.scheduled(alg) { // its clients go to the default line a little earlier
 		alg, after = r.schedule.Algorithms[0], nil
 		if l = r.line(alg); l.signer(now) != nil {
@@ -96,6 +102,16 @@ func (r Ring) succeed(k *Key, now Instant, generate Generate) (Ring, error) {
 		return r, nil
 	}
 	return r.addExempt(alg, now, generate)
+}
+
+// resume prepares a retired key for signing on where clocks are behind: its
+// successor was revoked, and the next one's SignsFrom may be ahead of them. In a
+// line that goes on no longer, where there is no next one, it ends now.
+func (k *Key) resume(now Instant, stay time.Duration, scheduled bool) {
+	k.keep(now, stay)
+	if !scheduled && (k.SignsUntil.IsZero() || k.SignsUntil.After(now.Wall)) {
+		k.SignsUntil = now.Wall
+	}
 }
 
 // checkReason refuses what would not be one line of text.

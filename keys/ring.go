@@ -194,3 +194,38 @@ func (r Ring) sort() {
 func compareKeys(a, b Key) int {
 	return cmp.Or(a.SignsFrom.Compare(b.SignsFrom), a.PublishedAt.Compare(b.PublishedAt), cmp.Compare(a.ID, b.ID))
 }
+
+// keep returns the ring with those public halves of a ring held a while ago that
+// it lacks, though they cannot be gone yet: somebody recovered from an older
+// state, and tokens of these keys are about. Of what was held longer ago than
+// retired keys stay, nothing can be said.
+func (r Ring) keep(held Ring, ago time.Duration, now Instant) Ring {
+	now = now.stamped()
+	skew := held.schedule.Skew
+	if ago >= held.schedule.stay()-skew {
+		return r
+	}
+	next, kept := r.clone(), false
+	for _, k := range held.keys {
+		gone := !k.GoneAt.IsZero() && !k.GoneAt.After(now.Wall.Add(skew))
+		waits := k.ReadyAt != 0 && k.SignsFrom.After(now.Wall.Add(skew)) // by any clock
+		if gone || waits || k.revoked() || r.find(k.ID) >= 0 {
+			continue
+		}
+		k.private, k.ReadyAt = nil, 0
+		if !k.Imported {
+			k.keep(now, next.stay())
+		}
+		for _, other := range next.line(k.Algorithm) {
+			if other.usable() && !other.SignsFrom.After(k.SignsFrom) { // it follows nobody
+				k.SignsFrom = other.SignsFrom.Add(-time.Microsecond)
+			}
+		}
+		next.keys, kept = append(next.keys, k), true
+	}
+	if !kept {
+		return r
+	}
+	next.sort()
+	return next
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,6 +36,10 @@ type RotatorConfig struct {
 	// OnChange is called with every ring that this process goes over to, before
 	// it signs with it, one call at a time: the place to publish the keys.
 	OnChange func(Ring)
+	// Report tells others which version this process goes by: Run calls it after
+	// each change and about once a minute, one call at a time. It may fail,
+	// panic, or hang until its context ends. nil: nobody is told.
+	Report   func(context.Context, storage.Version) error
 	Generate Generate // GenerateKey if nil
 	// Open finds a private half that is kept outside of the ring (External).
 	// It is asked when a key signs for the first time. nil: such keys cannot sign
@@ -59,6 +64,7 @@ type RotatorConfig struct {
 type Rotator struct {
 	cfg      RotatorConfig
 	turn     chan struct{} // filled while a step is on
+	adopted  chan struct{} // filled while a version is to be reported
 	held     atomic.Pointer[held]
 	sealer   atomic.Pointer[Sealer]
 	failures atomic.Int64              // looks that failed since the process began, for the log
@@ -97,7 +103,7 @@ func NewRotator(cfg RotatorConfig) *Rotator {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Rotator{cfg: cfg, turn: make(chan struct{}, 1)}
+	r := &Rotator{cfg: cfg, turn: make(chan struct{}, 1), adopted: make(chan struct{}, 1)}
 	r.sealer.Store(cfg.Sealer)
 	return r
 }
@@ -124,6 +130,9 @@ func (r *Rotator) Start(ctx context.Context) error {
 // Run looks each Poll until ctx ends. A look that fails or panics is logged
 // and counted, and the next one follows as if it had not.
 func (r *Rotator) Run(ctx context.Context) {
+	var reports sync.WaitGroup
+	defer reports.Wait()
+	reports.Go(func() { r.reports(ctx) })
 	tick := time.NewTicker(r.schedule().Poll)
 	defer tick.Stop()
 	for {

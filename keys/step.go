@@ -83,7 +83,7 @@ func (r *Rotator) attempt(ctx context.Context, t task) (Ring, error) {
 		return Ring{}, fmt.Errorf("service time: %w", err)
 	}
 	now := Instant{Wall: r.cfg.Now(), Service: service}
-	base, revoked, err := r.base(ctx, found, mark, t)
+	base, revoked, err := r.base(ctx, found, mark, now, t)
 	if err != nil {
 		return Ring{}, err
 	}
@@ -186,7 +186,7 @@ func (r *Rotator) unseal(ctx context.Context, sealed []byte) (Ring, error) {
 // base decides which ring to go on from. Versions only grow: a process that
 // finds a lower one than it holds, or another one of the same number, goes on
 // from its own. It also returns the kids that must not be in it unrevoked.
-func (r *Rotator) base(ctx context.Context, found stored, mark Mark, t task) (Ring, []string, error) {
+func (r *Rotator) base(ctx context.Context, found stored, mark Mark, now Instant, t task) (Ring, []string, error) {
 	h := r.held.Load()
 	base, revoked := found.ring, mark.Revoked
 	switch {
@@ -203,7 +203,7 @@ func (r *Rotator) base(ctx context.Context, found stored, mark Mark, t task) (Ri
 			slog.Int64("found", int64(found.ring.version)), slog.Int64("held", int64(h.ring.version)))
 		base, revoked = h.ring, slices.Concat(revoked, found.ring.revokedKids())
 	case h != nil:
-		revoked = slices.Concat(revoked, h.ring.revokedKids())
+		base, revoked = base.keep(h.ring, r.age(h), now), slices.Concat(revoked, h.ring.revokedKids())
 	}
 	if len(base.keys) == 0 && (t.create || t.recover) {
 		base, err := NewRing(r.cfg.Schedule)
@@ -276,6 +276,9 @@ func (r *Rotator) adopt(ctx context.Context, found stored, mark Mark, service st
 		r.logChange(ctx, found.ring)
 	}
 	r.held.Store(next)
+	if h == nil || h.ring.version != found.ring.version {
+		r.tell()
+	}
 	if mark.covers(found.ring) {
 		return nil
 	}

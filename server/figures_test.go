@@ -227,6 +227,9 @@ func BenchmarkKeySet(b *testing.B) {
 // TestKeySetFigure: the whole server serves the key set nearly as fast as a bare
 // handler that writes the same bytes.
 func TestKeySetFigure(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector slows our code more than net/http")
+	}
 	whole, bare := keySetPages(t)
 	atLeast(t, "key set", 0.8, func() float64 { return speed(func() { whole.get(t) }, func() { bare.get(t) }, 5) })
 }

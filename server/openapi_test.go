@@ -131,7 +131,7 @@ func TestOpenAPISchemas(t *testing.T) {
 		"User": operator.UserView{}, "NewUser": userBody{}, "UserEdit": userBody{}, "UserList": userList{},
 		"Client": operator.ClientView{}, "NewClient": clientBody{}, "ClientEdit": clientBody{}, "ClientList": clientList{}, "NewSecret": secretBody{},
 		"Session": operator.SessionView{}, "SessionList": sessionList{}, "Ended": endedSessions{},
-		"Key": operator.KeyView{}, "KeyList": keyList{}, "Rotate": rotateBody{}, "RotationList": rotationList{}, "Revocation": operator.RevocationView{},
+		"Key": operator.KeyView{}, "KeyList": keyList{}, "Replica": operator.ReplicaView{}, "Rotate": rotateBody{}, "RotationList": rotationList{}, "Revocation": operator.RevocationView{},
 	} {
 		schema := doc.Components.Schemas[name]
 		delete(doc.Components.Schemas, name)

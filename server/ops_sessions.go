@@ -83,18 +83,24 @@ func (c opsCall) session(act func(context.Context, storage.SessionID) (storage.S
 	return ok(operator.ViewSession(e, c.now))
 }
 
+// A keyList is the ring, and who has loaded which version of it.
 type keyList struct {
-	Keys []operator.KeyView `json:"keys"`
+	Keys     []operator.KeyView     `json:"keys"`
+	Version  int64                  `json:"version"`
+	Replicas []operator.ReplicaView `json:"replicas"`
 }
 
 func listKeys(c opsCall) (opsAnswer, error) {
-	states, err := c.op.ListKeys(c.r.Context())
+	t, err := c.op.Timetable(c.r.Context())
 	if err != nil {
 		return opsAnswer{}, err
 	}
-	list := keyList{[]operator.KeyView{}}
-	for _, k := range states {
+	list := keyList{[]operator.KeyView{}, int64(t.Version), []operator.ReplicaView{}}
+	for _, k := range t.Keys {
 		list.Keys = append(list.Keys, operator.ViewKey(k))
+	}
+	for _, r := range t.Replicas {
+		list.Replicas = append(list.Replicas, operator.ViewReplica(r))
 	}
 	return ok(list)
 }

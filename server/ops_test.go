@@ -3,6 +3,7 @@ package server_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -11,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/hallmark-auth/hallmark/server"
 	"github.com/hallmark-auth/hallmark/server/operator"
@@ -485,6 +488,33 @@ func TestOpsOpen(t *testing.T) {
 		k.must(err)
 		if a := k.do(r); a.status != want {
 			t.Errorf("%s answered %d", path, a.status)
+		}
+	}
+}
+
+// TestOpsReplicas: a program sees which version each process goes by.
+func TestOpsReplicas(t *testing.T) {
+	b := newBureau(t)
+	b.op.Replicas = b.store.Replicas
+	empty := b.want(200, "GET", "/keys", nil)
+	if got, ok := empty.body["replicas"].([]any); !ok || len(got) != 0 || empty.body["version"] != 1.0 {
+		t.Errorf("without processes: %s", empty.raw)
+	}
+	now := b.clock.Now()
+	r := storage.Replica{ID: uuid.New(), Name: "web-1/17", Version: 1, AdoptedAt: now.Add(-time.Hour), SeenAt: now}
+	b.must(b.store.ReportReplica(b.Context(), r))
+	b.want(200, "POST", "/keys/rotate", members{"alg": "ES256", "now": true})
+	a := b.want(200, "GET", "/keys", nil)
+	want := members{
+		"id": r.ID.String(), "name": "web-1/17", "version": 1.0, "state": "behind",
+		"since": r.AdoptedAt.UTC().Format(time.RFC3339), "last_seen": r.SeenAt.UTC().Format(time.RFC3339),
+	}
+	if got := a.body["replicas"].([]any); len(got) != 1 || !maps.Equal(got[0].(map[string]any), want) || a.body["version"] != 2.0 {
+		t.Errorf("answered %s, want %v", a.raw, want)
+	}
+	for _, k := range a.body["keys"].([]any) {
+		if k.(map[string]any)["signs_until"] == nil {
+			t.Errorf("%v does not say until when it signs", k)
 		}
 	}
 }

@@ -29,11 +29,12 @@ type commands struct {
 		Revoke sessionRevokeCmd `cmd:"" help:"End a session, or all of a user's."`
 	} `cmd:"" help:"Work on sessions."`
 	Keys struct {
-		List    keysListCmd    `cmd:"" help:"List the signing keys."`
-		Rotate  keysRotateCmd  `cmd:"" help:"Let the waiting key sign as soon as every verifier can know it."`
-		Revoke  keysRevokeCmd  `cmd:"" help:"Take a leaked key out of the key set at once; the waiting key signs."`
-		Reseal  keysResealCmd  `cmd:"" help:"Seal the signing keys with the first key-encryption key, so that an older one can be dropped."`
-		Recover keysRecoverCmd `cmd:"" help:"Go on after the store was set back to an older state, with new keys."`
+		List     keysListCmd     `cmd:"" help:"Draw the timetable of the signing keys, and list who has loaded it."`
+		Replicas keysReplicasCmd `cmd:"" help:"List which version of the keys each server process has loaded."`
+		Rotate   keysRotateCmd   `cmd:"" help:"Let the waiting key sign as soon as every verifier can know it."`
+		Revoke   keysRevokeCmd   `cmd:"" help:"Take a leaked key out of the key set at once; the waiting key signs."`
+		Reseal   keysResealCmd   `cmd:"" help:"Seal the signing keys with the first key-encryption key, so that an older one can be dropped."`
+		Recover  keysRecoverCmd  `cmd:"" help:"Go on after the store was set back to an older state, with new keys."`
 	} `cmd:"" help:"Work on the signing keys."`
 	Operator struct {
 		Token struct {

@@ -10,30 +10,6 @@ import (
 	"github.com/hallmark-auth/hallmark/server/operator"
 )
 
-type keysListCmd struct {
-	Operation
-}
-
-func (c *keysListCmd) Run(ctx context.Context, p *process) error {
-	return p.withKeys(ctx, c.Operation, func(o *office) error {
-		list, err := o.ListKeys(ctx)
-		if err != nil {
-			return err
-		}
-		views := []operator.KeyView{}
-		for _, k := range list {
-			views = append(views, operator.ViewKey(k))
-		}
-		return c.print(p.stdout, views, func(w io.Writer) error {
-			var rows [][]string
-			for _, v := range views {
-				rows = append(rows, []string{v.ID, v.Algorithm, v.State, v.Published, v.SignsFrom, or(v.Gone, "-")})
-			}
-			return printTable(w, []string{"KID", "ALG", "STATE", "PUBLISHED", "SIGNS FROM", "GONE AT"}, rows)
-		})
-	})
-}
-
 type keysRotateCmd struct {
 	Operation
 

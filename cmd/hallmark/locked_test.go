@@ -23,7 +23,7 @@ var onStore = []string{
 	"user add zoe --no-password", "user list", "user passwd USER", "user disable USER", "user enable USER", "user show USER", "user claims USER --role=x",
 	"user rename USER zoe", "user remove USER --yes", "client add --id=other --audience=api", "client list", "client show web", "client change web --name=x",
 	"client secret web", "client remove web --yes", "session list", "session revoke SESSION", "session revoke --user=USER --yes",
-	"keys list", "keys rotate --now", "keys revoke KEY", "keys reseal", "keys recover --force",
+	"keys list", "keys replicas", "keys rotate --now", "keys revoke KEY", "keys reseal", "keys recover --force",
 	"operator token add new --scope=read", "operator token list", "operator token remove ci",
 	"serve --issuer=https://login.example.com --listen=127.0.0.1:0 --ops-listen=127.0.0.1:0",
 }

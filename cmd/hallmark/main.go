@@ -4,7 +4,7 @@
 //	hallmark user add|list|show|passwd|claims|rename|disable|enable|remove
 //	hallmark client add|list|show|change|secret|remove
 //	hallmark session list|revoke
-//	hallmark keys list|rotate|revoke|reseal|recover
+//	hallmark keys list|replicas|rotate|revoke|reseal|recover
 //	hallmark operator token add|list|remove
 //	hallmark migrate                  take the store to the schema of this program
 //	hallmark config show|check        what the settings come to, and what is wrong with them

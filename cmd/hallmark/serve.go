@@ -42,6 +42,7 @@ type instance struct {
 	log     *slog.Logger
 	*office
 	server      *server.Server
+	presence    *presence
 	public, ops *listener
 	draining    atomic.Bool
 
@@ -108,7 +109,10 @@ func (g *instance) open(ctx context.Context) error {
 			return err
 		}
 	}
-	return g.openKeys(ctx, g.process, g.cfg.Place, keys.RotatorConfig{Schedule: g.cfg.schedule(), OnChange: g.publish, Log: g.log})
+	g.presence = newPresence(g.store)
+	return g.openKeys(ctx, g.process, g.cfg.Place, keys.RotatorConfig{
+		Schedule: g.cfg.schedule(), OnChange: g.publish, Report: g.presence.report, Log: g.log,
+	})
 }
 
 // build makes the server and puts it behind the listeners.
@@ -189,7 +193,11 @@ func (g *instance) Run(ctx context.Context) error {
 	}
 	g.drain()
 	stop()
-	return group.Wait()
+	err := group.Wait()
+	if err := g.presence.leave(context.WithoutCancel(ctx)); err != nil {
+		g.log.Warn("hallmark keys list goes on to show this process, for a day", "error", err)
+	}
+	return err
 }
 
 // announce says that the server is there.

@@ -61,7 +61,7 @@ const pageClient = "page"
 // their own. The policy is what docs/clients.md advises.
 func servePage(t *testing.T, d demo) (origin string) {
 	t.Helper()
-	verify := goOIDC(t, d, audience)
+	verify := plainGoOIDC(t, d, audience)
 	mux := http.NewServeMux()
 	files := http.FileServer(http.Dir("node/page"))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {

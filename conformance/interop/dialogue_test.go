@@ -20,10 +20,10 @@ type dialogue struct {
 	stderr bytes.Buffer
 }
 
-// converse starts a script, which has two minutes for everything.
+// converse starts a script, which has five minutes for everything.
 func converse(t *testing.T, command ...string) *dialogue {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	d := &dialogue{cmd: exec.CommandContext(ctx, command[0], command[1:]...)}
 	d.cmd.Stderr = &d.stderr

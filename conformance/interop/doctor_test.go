@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/lestrrat-go/httprc/v3"
 	"github.com/lestrrat-go/jwx/v3/jwk"
 	jwxjwt "github.com/lestrrat-go/jwx/v3/jwt"
@@ -29,10 +30,10 @@ func TestDoctorVerifier(t *testing.T) {
 		notes string
 	}{
 		// It asks for the keys for every kid that it does not know, and only then.
-		"go-oidc": {goOIDC, "", "flood revoked"},
+		"go-oidc": {plainGoOIDC, "", "flood revoked"},
 		// Its cache obeys no max-age under a quarter of an hour and fetches for no
 		// kid: announced 25 hours ahead, keys reach it; in a minute, none do.
-		"jwx": {jwx, "announced", ""},
+		"jwx": {plainJWX, "announced", ""},
 		// Told to fetch every second, it follows.
 		"jwx at one second": {jwxEverySecond, "", ""},
 	} {
@@ -104,10 +105,34 @@ func answers(d demo) bool {
 	return err == nil
 }
 
+// A verifier is a resource server's library, set up with issuer and audience.
+type verifier func(ctx context.Context, token string) (subject string, err error)
+
+func plainGoOIDC(t *testing.T, d demo, audience string) verifier {
+	provider, err := oidc.NewProvider(t.Context(), d.Issuer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verify := provider.VerifierContext(context.Background(), &oidc.Config{ClientID: audience})
+	return func(ctx context.Context, raw string) (string, error) {
+		token, err := verify.Verify(ctx, raw)
+		if err != nil {
+			return "", err
+		}
+		return token.Subject, nil
+	}
+}
+
+func plainJWX(t *testing.T, d demo, audience string) verifier { return jwxWith(t, d, audience) }
+
 func jwxEverySecond(t *testing.T, d demo, audience string) verifier {
+	return jwxWith(t, d, audience, jwk.WithConstantInterval(time.Second))
+}
+
+func jwxWith(t *testing.T, d demo, audience string, options ...jwk.RegisterOption) verifier {
 	cache, err := jwk.NewCache(t.Context(), httprc.NewClient())
 	if err == nil {
-		err = cache.Register(t.Context(), d.jwksURI(), jwk.WithConstantInterval(time.Second))
+		err = cache.Register(t.Context(), d.jwksURI(), options...)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -1,15 +1,9 @@
 package interop
 
 import (
-	"bytes"
-	"fmt"
-	"io"
-	"net"
-	"net/http"
+	"context"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 )
@@ -31,194 +25,153 @@ func need(t *testing.T, peer string, probe ...string) {
 // python is Debian's, where Debian's packages are.
 const python = "/usr/bin/python3"
 
-// TestScripts: a few lines in another language verify tokens from before and
-// after a rotation with the keys they hold, and refuse one for another
-// audience and a forged one.
-func TestScripts(t *testing.T) {
-	d := serve(t)
-	for name, tt := range map[string]struct {
-		need             func(*testing.T)
-		command          []string
-		forged, stranger string // how it says why
-	}{
-		"Node jose": {
-			func(t *testing.T) { needNode(t, "jose") }, []string{"node", "node/verify.mjs"},
-			"JWSSignatureVerificationFailed", `unexpected "aud" claim value`,
+// A peer is somebody else's verifier, set up as its page in docs/verify shows.
+type peer struct {
+	name  string
+	page  string   // in docs/verify
+	files []string // what it is set up with, which the page shows
+	algs  []string // what it takes: the first is that of its API's client here
+	lets  []string // bad tokens that it lets through, by the names in tokens and forgeries
+	minds []string // good tokens that it refuses
+	need  func(*testing.T)
+	start starter
+
+	// What makes it forget a revoked key. Empty: nothing needs to be done, it
+	// fetches the keys when they are older than JWKS_MAX_AGE.
+	operator string
+}
+
+// A starter runs a peer with its files.
+type starter func(t *testing.T, s site, files []string) api
+
+// A site is what a peer is set up for.
+type site struct {
+	issuer, audience string
+	maxAge           time.Duration           // of the keys it holds, where it lets that be said
+	pem              func(*testing.T) string // the published keys, for who reads files
+}
+
+// An api is a peer that runs.
+type api struct {
+	// ask presents a token. ok: it was accepted, as subject's.
+	ask func(t *testing.T, token string) (subject string, ok bool)
+	// await returns when it listens. Nil: it does already.
+	await func(*testing.T)
+	// forget is what its operator does about a revoked key.
+	forget func(*testing.T)
+	// refill is what its operator does every day. Nil: nothing.
+	refill func(*testing.T)
+	// secret is what it might take for the secret of an HMAC, if anything.
+	secret string
+}
+
+const es256, rs256 = "ES256", "RS256"
+
+var both = []string{es256, rs256}
+
+// The bad tokens that some peers take for good, and the good one that one of
+// them takes for bad, as the pages name them.
+const (
+	otherIss    = "another `iss`"
+	otherAud    = "another `aud`"
+	noAud       = "no `aud`"
+	audList     = "an `aud` of several"
+	expired     = "expired"
+	noExp       = "no `exp`"
+	textExp     = "`exp` as a text"
+	nbfToCome   = "`nbf` to come"
+	noSub       = "no `sub`"
+	noClientID  = "no `client_id`"
+	noJTI       = "no `jti`"
+	otherTyp    = "another `typ`"
+	unknownCrit = "unknown `crit`"
+)
+
+// peers are all of docs/verify but Kubernetes, which is a module of its own.
+func peers() []peer {
+	return []peer{
+		{
+			name: "go-oidc", page: "go-oidc.md", files: []string{"verify_gooidc_test.go"}, start: library(goOIDC),
+			algs: both, lets: []string{noSub, noClientID, noJTI, textExp, otherTyp},
 		},
-		"Debian's python3-jwt": {
-			func(t *testing.T) { need(t, "Debian's python3-jwt", python, "-c", "import jwt, cryptography") }, []string{python, "python/verify.py"},
-			"InvalidSignatureError", "InvalidAudienceError",
+		{
+			name: "jwx", page: "jwx.md", files: []string{"verify_jwx_test.go"}, start: library(jwx),
+			algs: both, lets: []string{textExp, otherTyp, unknownCrit},
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			tt.need(t)
-			verifier := func(audience string) *dialogue { return converse(t, append(tt.command, d.Issuer, audience)...) }
-			before := d.login(t)
-			subject := call(t, d.client().Client(t.Context(), before), d)
-			script := verifier(audience)
-			verify := func(token string) {
-				t.Helper()
-				if got, err := script.say(token); err != nil || got != subject {
-					t.Errorf("got %q, %v; want %q", got, err, subject)
-				}
-			}
-			verify(before.AccessToken)
-			d.operate(t, "keys", "rotate", "--now")
-			verify(d.eventually(t, before).AccessToken)
-			verify(before.AccessToken)
-			forged := before.AccessToken[:len(before.AccessToken)-8] + "AAAAAAAA"
-			if got, err := script.say(forged); err == nil || !strings.Contains(err.Error(), tt.forged) {
-				t.Errorf("a forged token was answered %q, %v", got, err)
-			}
-			if got, err := verifier("https://stranger.example").say(before.AccessToken); err == nil || !strings.Contains(err.Error(), tt.stranger) {
-				t.Errorf("a token for another audience was answered %q, %v", got, err)
-			}
-		})
+		{
+			name: "keyfunc", page: "keyfunc.md", files: []string{"verify_keyfunc_test.go"}, start: library(keyFunc),
+			algs: both, lets: []string{noSub, noClientID, noJTI, unknownCrit},
+		},
+		{
+			name: "jose", page: "jose.md", files: []string{"node/verify.mjs"}, start: script("node"),
+			algs: both, need: npm("jose"),
+		},
+		{
+			name: "oauth4webapi", page: "oauth4webapi.md", files: []string{"node/api/oauth4webapi.mjs"}, start: node,
+			algs: both, need: npm("oauth4webapi"),
+		},
+		{
+			name: "express-oauth2-jwt-bearer", page: "express.md", files: []string{"node/api/express.mjs"}, start: node,
+			algs: both, need: npm("express", "express-oauth2-jwt-bearer"),
+		},
+		{
+			name: "passport-jwt with jwks-rsa", page: "passport.md", files: []string{"node/api/passport.mjs"}, start: node,
+			algs: both, lets: []string{otherTyp, unknownCrit}, need: npm("express", "passport", "passport-jwt", "jwks-rsa"),
+		},
+		{
+			name: "fastify-jwt-jwks", page: "fastify.md", files: []string{"node/api/fastify.mjs"}, start: node,
+			algs: []string{rs256}, need: npm("fastify", "fastify-jwt-jwks"),
+		},
+		{
+			name: "PyJWT", page: "pyjwt.md", files: []string{"python/verify.py"}, start: script(python),
+			algs: both, lets: []string{textExp, otherTyp}, need: debian("python3-jwt", "import jwt, cryptography"),
+		},
+		{
+			name: "Authlib", page: "authlib.md", files: []string{"python/verify_authlib.py"}, start: script(python),
+			algs: both, need: debian("python3-authlib", "import authlib.jose"),
+		},
+		{
+			name: "Simple JWT", page: "django.md", files: []string{"django/api.py"}, start: django,
+			algs: []string{es256}, lets: []string{noClientID, otherTyp}, operator: "restart",
+			need: debian("python3-djangorestframework-simplejwt", "import rest_framework_simplejwt, django, jwt, cryptography"),
+		},
+		{
+			name: "ruby-jwt", page: "ruby.md", files: []string{"ruby/verify.rb"}, start: script("/usr/bin/ruby"),
+			algs: both, lets: []string{textExp, unknownCrit}, need: needRuby,
+		},
+		{
+			name: "mod_auth_openidc", page: "apache.md", files: []string{"apache/api.conf"}, start: apache,
+			algs: both, lets: []string{noExp, noClientID, noJTI, nbfToCome, textExp, otherTyp, unknownCrit},
+			operator: "reload", need: needApache,
+		},
+		{
+			name: "HAProxy", page: "haproxy.md", files: []string{"haproxy/haproxy.cfg", "haproxy/keys.sh"}, start: haproxy,
+			algs: both, lets: []string{noClientID, noJTI, nbfToCome, textExp, unknownCrit}, minds: []string{audList},
+			operator: "export and reload", need: needHAProxy,
+		},
 	}
 }
 
-// TestResourceServers: real servers in front of an API let the token's bearer
-// in, before and after a rotation, and nobody else.
-func TestResourceServers(t *testing.T) {
-	d := serve(t)
-	for name, start := range map[string]func(*testing.T, demo) (url string, who func(*http.Response) string){
-		"Django REST framework with SimpleJWT": django, "Apache mod_auth_openidc": apache,
-	} {
-		t.Run(name, func(t *testing.T) {
-			url, who := start(t, d)
-			before := d.login(t)
-			subject := call(t, d.client().Client(t.Context(), before), d)
-			let := func(token string) {
-				t.Helper()
-				if resp, body := get(t, url, token); resp.StatusCode != 200 || who(resp) != subject {
-					t.Errorf("a good token was answered %s %q %.300s", resp.Status, who(resp), body)
-				}
-			}
-			let(before.AccessToken)
-			d.operate(t, "keys", "rotate", "--now")
-			let(d.eventually(t, before).AccessToken)
-			let(before.AccessToken)
-			for what, token := range map[string]string{"no": "", "a forged": before.AccessToken[:len(before.AccessToken)-8] + "AAAAAAAA"} {
-				if resp, _ := get(t, url, token); resp.StatusCode != 401 {
-					t.Errorf("%s token was answered %s", what, resp.Status)
-				}
-			}
-		})
-	}
+func npm(packages ...string) func(*testing.T) {
+	return func(t *testing.T) { needNode(t, packages...) }
 }
 
-func get(t *testing.T, url, token string) (*http.Response, string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
-	return resp, string(body)
+func debian(name, imports string) func(*testing.T) {
+	return func(t *testing.T) { need(t, "Debian's "+name, python, "-c", imports) }
 }
 
-func django(t *testing.T, d demo) (string, func(*http.Response) string) {
-	need(t, "Debian's python3-djangorestframework-simplejwt", python, "-c", "import rest_framework_simplejwt, django, jwt, cryptography")
-	port := freePort(t)
-	cmd := exec.Command(python, "-B", "django/api.py", port)
-	cmd.Env = append(os.Environ(), "ISSUER="+d.Issuer, "AUDIENCE="+audience)
-	background(t, cmd, port)
-	return "http://127.0.0.1:" + port + "/me", func(resp *http.Response) string {
-		body, _ := io.ReadAll(resp.Body)
-		resp.Body = io.NopCloser(bytes.NewReader(body))
-		_, after, _ := strings.Cut(string(body), `"sub":"`)
-		subject, _, _ := strings.Cut(after, `"`)
-		return subject
-	}
-}
+func needRuby(t *testing.T) { need(t, "Debian's ruby-jwt", "/usr/bin/ruby", "-e", "require 'jwt'") }
 
-func apache(t *testing.T, d demo) (string, func(*http.Response) string) {
-	const modules = "/usr/lib/apache2/modules/"
-	need(t, "Debian's libapache2-mod-auth-openidc", "test", "-x", "/usr/sbin/apache2", "-a", "-e", modules+"mod_auth_openidc.so")
-	dir, port := t.TempDir(), freePort(t)
-	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil { // for www-data, when the test runs as root
-		t.Fatal(err)
-	}
-	var load strings.Builder
-	for _, m := range []string{"mpm_event", "authn_core", "authz_core", "authz_user", "headers", "unixd", "auth_openidc"} {
-		if _, err := os.Stat(modules + "mod_" + m + ".so"); err == nil {
-			fmt.Fprintf(&load, "LoadModule %s_module %smod_%s.so\n", m, modules, m)
+// library runs a Go verifier in this process.
+func library(setUp func(ctx context.Context, issuer, audience string, maxAge time.Duration) (verifier, error)) starter {
+	return func(t *testing.T, s site, _ []string) api {
+		verify, err := setUp(t.Context(), s.issuer, s.audience, s.maxAge)
+		if err != nil {
+			t.Fatal(err)
 		}
+		return api{ask: func(t *testing.T, token string) (string, bool) {
+			subject, err := verify(t.Context(), token)
+			return subject, err == nil
+		}}
 	}
-	api, err := os.ReadFile("apache/api.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	conf := load.String() + fmt.Sprintf(`
-ServerName 127.0.0.1
-Listen 127.0.0.1:%s
-PidFile %s/pid
-ErrorLog %s/error.log
-DocumentRoot %s
-User www-data
-Group www-data
-Header set Remote-User expr=%%{REMOTE_USER}
-%s`, port, dir, dir, dir, api)
-	write(t, filepath.Join(dir, "apache.conf"), conf)
-	write(t, filepath.Join(dir, "me"), "hello")
-	cmd := exec.Command("/usr/sbin/apache2", "-DFOREGROUND", "-f", filepath.Join(dir, "apache.conf"))
-	cmd.Env = append(os.Environ(), "ISSUER="+d.Issuer, "AUDIENCE="+audience)
-	background(t, cmd, port)
-	return "http://127.0.0.1:" + port + "/me", func(resp *http.Response) string { return resp.Header.Get("Remote-User") }
-}
-
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
-}
-
-// background runs a server until the test ends and waits until it listens.
-func background(t *testing.T, cmd *exec.Cmd, port string) {
-	t.Helper()
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(os.Interrupt)
-		done := time.AfterFunc(5*time.Second, func() { cmd.Process.Kill() })
-		cmd.Wait()
-		done.Stop()
-		if t.Failed() {
-			t.Logf("%s wrote\n%s", cmd.Path, out.String())
-		}
-	})
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if conn, err := net.DialTimeout("tcp", "127.0.0.1:"+port, time.Second); err == nil {
-			conn.Close()
-			return
-		}
-	}
-	t.Fatalf("%s does not listen; it wrote\n%s", cmd.Path, out.String())
 }

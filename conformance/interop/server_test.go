@@ -84,7 +84,8 @@ func (d demo) operate(t *testing.T, args ...string) []byte {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, append(args, "--data", d.data)...)
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Env = append(os.Environ(), "HALLMARK_DATA="+d.data)
 	var records bytes.Buffer
 	cmd.Stderr = &records
 	out, err := cmd.Output()

@@ -63,7 +63,7 @@ func (c Claims) members() []member {
 	}
 	text("sub", c.Subject)
 	for name, value := range c.Extra {
-		if !slices.Contains(registered, strings.ToLower(name)) {
+		if !isRegistered(strings.ToLower(name)) {
 			all = append(all, member{name: name, other: value, is: isOther})
 		}
 	}

@@ -19,24 +19,18 @@ type Keys interface {
 	Recover(ctx context.Context, force bool) (keys.Ring, error)
 }
 
-// A KeyState is a signing key and where it is in its life.
+// A KeyState is a signing key, where it is in its life and when the rest of it comes.
 type KeyState struct {
 	keys.Key
 	State keys.State
+	Life  keys.Life
 }
 
 // ListKeys returns all keys and the records of revoked ones, line by line, the
 // default line first, in the order in which they sign.
 func (o *Operator) ListKeys(ctx context.Context) ([]KeyState, error) {
-	ring, now, err := o.Keys.View(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list keys: %w", err)
-	}
-	var out []KeyState
-	for _, k := range ring.Keys() {
-		out = append(out, KeyState{k, ring.State(k, now)})
-	}
-	return out, nil
+	t, err := o.Timetable(ctx)
+	return t.Keys, err
 }
 
 // A Rotation says which key of a line takes over, and from when.

@@ -29,6 +29,7 @@ type Operator struct {
 	Sessions  Sessions
 	Tokens    Tokens
 	Keys      Keys
+	Replicas  func(context.Context) ([]storage.Replica, error) // the processes that serve; nil: not known
 	Passwords Hasher
 	Log       *slog.Logger
 	By        string           // who acts, for the log: "command line", "token NAME"

@@ -105,21 +105,38 @@ func ViewSession(e storage.SessionEntry, now time.Time) SessionView {
 
 // A KeyView is a signing key.
 type KeyView struct {
-	ID        string `json:"kid"`
-	Algorithm string `json:"alg"`
-	State     string `json:"state"` // waiting, signing, retired, revoked
-	Published string `json:"published_at"`
-	SignsFrom string `json:"signs_from"`
-	Gone      string `json:"gone_at,omitempty"`
-	Revoked   string `json:"revoked_at,omitempty"`
+	ID         string `json:"kid"`
+	Algorithm  string `json:"alg"`
+	State      string `json:"state"` // waiting, signing, retired, revoked
+	Published  string `json:"published_at"`
+	SignsFrom  string `json:"signs_from"`
+	SignsUntil string `json:"signs_until,omitempty"` // as planned
+	Gone       string `json:"gone_at,omitempty"`
+	Revoked    string `json:"revoked_at,omitempty"`
+	Reason     string `json:"reason,omitempty"` // of the revocation
 }
 
 // ViewKey returns the view of a key.
 func ViewKey(k KeyState) KeyView {
 	return KeyView{
 		ID: k.ID, Algorithm: string(k.Algorithm), State: string(k.State), Published: stamp(k.PublishedAt),
-		SignsFrom: stamp(k.SignsFrom), Gone: stamp(k.GoneAt), Revoked: stamp(k.RevokedAt),
+		SignsFrom: stamp(k.SignsFrom), SignsUntil: stamp(k.Life.SignsUntil), Gone: stamp(k.GoneAt), Revoked: stamp(k.RevokedAt), Reason: k.Reason,
 	}
+}
+
+// A ReplicaView is a server process.
+type ReplicaView struct {
+	ID       string `json:"id"`
+	Name     string `json:"name"`
+	Version  int64  `json:"version"` // of the key ring that it goes by
+	Since    string `json:"since"`
+	LastSeen string `json:"last_seen"`
+	State    string `json:"state"` // current, behind, silent
+}
+
+// ViewReplica returns the view of a server process.
+func ViewReplica(r ReplicaState) ReplicaView {
+	return ReplicaView{r.ID.String(), r.Name, int64(r.Version), stamp(r.AdoptedAt), stamp(r.SeenAt), string(r.State)}
 }
 
 // A RotationView says which key takes over, and from when.

@@ -59,7 +59,7 @@ func (w witness) QueryRowxContext(c context.Context, query string, args ...any) 
 
 // wholeTables are the lists that are read from one end to the other, in the
 // order of an index.
-var wholeTables = []string{"FROM clients ORDER BY client_id", "FROM operator_tokens ORDER BY name"}
+var wholeTables = []string{"FROM clients ORDER BY client_id", "FROM operator_tokens ORDER BY name", "FROM replicas ORDER BY id"}
 
 // Whatever a verb says to the database is answered by way of a key, but for
 // the lists of what an operator registers by hand.
@@ -75,7 +75,7 @@ func TestEveryStatementSearches(t *testing.T) {
 		everyRemoval(t, w, l)
 		return nil
 	}))
-	if len(w.plans) < 36 {
+	if len(w.plans) < 41 {
 		t.Errorf("only %d statements were seen", len(w.plans))
 	}
 	searches := 0
@@ -177,6 +177,11 @@ func everyOperatorsVerb(t *testing.T, q sqlstore.Querier, l login, tokens []stor
 	_, err = sqlstore.OperatorTokens(ctx, q)
 	check("tokens", err)
 	check("remove token", sqlstore.RemoveOperatorToken(ctx, q, "deploy"))
+	replica := storage.Replica{Name: "web-1"}
+	check("report", sqlstore.ReportReplica(ctx, q, replica, 1))
+	_, err = sqlstore.Replicas(ctx, q)
+	check("replicas", err)
+	check("remove replica", sqlstore.RemoveReplica(ctx, q, replica.ID))
 }
 
 // everyRemoval calls what leaves nothing.

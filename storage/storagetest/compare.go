@@ -84,6 +84,11 @@ func tidy(v any) any {
 		return v
 	case []storage.OperatorToken:
 		return each(v)
+	case storage.Replica:
+		v.AdoptedAt, v.SeenAt = v.AdoptedAt.UTC(), v.SeenAt.UTC()
+		return v
+	case []storage.Replica:
+		return each(v)
 	case storage.Refreshed:
 		return struct {
 			Outcome                       storage.Outcome

@@ -36,6 +36,7 @@ func contextEnded(s *store) {
 	s.equal(s.content(), before)
 	for _, name := range []string{
 		"CreateUser", "CreateClient", "ReplaceRing", "Rehash", "RotateSession", "RemoveUser", "RemoveClient", "CreateOperatorToken", "RemoveOperatorToken",
+		"ReportReplica", "RemoveReplica",
 	} {
 		s.must(verbs[name](s.Context(), s.Backend)) // it was not done before
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"pgregory.net/rapid"
 
 	"github.com/hallmark-auth/hallmark/storage"
@@ -83,12 +84,14 @@ type history struct {
 	users          []storage.User // as created
 	lineages       [][]storage.RefreshToken
 	touched        []int // the lineages to look at after this step
+	replicas       []uuid.UUID
 }
 
 func newHistory(t *testing.T, rt *rapid.T, open func(*testing.T) Fixture) *history {
 	m := NewModel()
 	h := &history{
-		ctx: t.Context(), now: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC),
+		replicas: []uuid.UUID{uuid.New(), uuid.New(), uuid.New()},
+		ctx:      t.Context(), now: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC),
 		backend: &side{Fixture: open(t)}, model: &side{Fixture: Fixture{Backend: m, AddService: m.AddService}},
 	}
 	for _, name := range []string{"ada", "bob"} {
@@ -153,6 +156,12 @@ func (x *side) plain(v any) any {
 		v.Client.Number = x.index(v.Client.Number)
 		for _, s := range []*storage.Session{&v.Session, &v.Before} {
 			s.Client, s.RotatedAt = x.index(s.Client), steps(s.RotatedAt)
+		}
+		return tidy(v)
+	case []storage.Replica:
+		v = slices.Clone(v)
+		for i := range v {
+			v[i].Seen = steps(v[i].Seen)
 		}
 		return tidy(v)
 	case storage.ServiceTime:

@@ -21,7 +21,7 @@ func (h *history) end(rt *rapid.T) {
 }
 
 func (h *history) look(rt *rapid.T) {
-	h.one(rt, h.sessions, h.operatorTokens)
+	h.one(rt, h.sessions, h.operatorTokens, h.someReplicas)
 }
 
 func (h *history) one(rt *rapid.T, steps ...func(*rapid.T)) {
@@ -167,4 +167,27 @@ func (h *history) operatorToken(rt *rapid.T) {
 		return nil, x.CreateOperatorToken(h.ctx, t)
 	})
 	both(h, rt, func(x *side) (storage.OperatorToken, error) { return x.OperatorToken(h.ctx, t.Digest) })
+}
+
+// someReplicas has processes report and end, with hours between them.
+func (h *history) someReplicas(rt *rapid.T) {
+	for range 3 {
+		r := storage.Replica{
+			ID: rapid.SampledFrom(h.replicas).Draw(rt, "replica"), Name: fmt.Sprint(len(h.users)),
+			Version: storage.Version(rapid.IntRange(1, 3).Draw(rt, "version")), AdoptedAt: h.now, SeenAt: h.now,
+		}
+		remove := rapid.IntRange(0, 3).Draw(rt, "remove") == 0
+		both(h, rt, func(x *side) (any, error) {
+			if remove {
+				return nil, x.RemoveReplica(h.ctx, r.ID)
+			}
+			return nil, x.ReportReplica(h.ctx, r)
+		})
+		both(h, rt, func(x *side) ([]storage.Replica, error) { return x.Replicas(h.ctx) })
+		if rapid.IntRange(0, 3).Draw(rt, "hours later") == 0 {
+			for _, x := range []*side{h.backend, h.model} {
+				x.AddService(1100 * serviceStep)
+			}
+		}
+	}
 }

@@ -28,6 +28,7 @@ type state struct {
 	numbered int64 // clients, ever
 	sessions map[storage.SessionID]storage.Session
 	tokens   map[string]storage.OperatorToken // by name
+	replicas map[uuid.UUID]storage.Replica
 	sealed   []byte
 	version  storage.Version // 0: no ring yet
 	at       storage.ServiceTime
@@ -40,6 +41,7 @@ func NewModel() *Model {
 		clients:  map[int64]storage.Client{},
 		sessions: map[storage.SessionID]storage.Session{},
 		tokens:   map[string]storage.OperatorToken{},
+		replicas: map[uuid.UUID]storage.Replica{},
 		at:       1,
 	}}
 }

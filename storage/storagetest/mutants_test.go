@@ -68,7 +68,8 @@ var mutants = map[string]mutant{
 func TestSuiteFindsMutants(t *testing.T) {
 	all := maps.Clone(mutants)
 	maps.Copy(all, operatorMutants)
-	if len(all) != len(mutants)+len(operatorMutants) {
+	maps.Copy(all, replicaMutants)
+	if len(all) != len(mutants)+len(operatorMutants)+len(replicaMutants) {
 		t.Fatal("two mutants of one name")
 	}
 	if name := os.Getenv("STORAGETEST_MUTANT"); name != "" {

@@ -88,7 +88,9 @@ func (s *store) content() any {
 	s.must(err)
 	tokens, err := s.OperatorTokens(s.Context())
 	s.must(err)
-	return []any{tidy(users), tidy(clients), string(sealed), v, tidy(sessions), tidy(tokens)}
+	replicas, err := s.Replicas(s.Context())
+	s.must(err)
+	return []any{tidy(users), tidy(clients), string(sealed), v, tidy(sessions), tidy(tokens), tidy(replicas)}
 }
 
 func serviceClosed(s *store) {
@@ -110,7 +112,7 @@ func serviceReopened(s *store) {
 	verbs := everyVerb(s)
 	for _, name := range []string{
 		"CreateUser", "CreateClient", "CreateSession", "RotateSession", "Rehash", "ReplaceRing", "ChangeUser", "RemoveUser", "ChangeClient",
-		"RemoveClient", "EndSession", "EndSessions", "CreateOperatorToken", "RemoveOperatorToken",
+		"RemoveClient", "EndSession", "EndSessions", "CreateOperatorToken", "RemoveOperatorToken", "ReportReplica", "RemoveReplica",
 	} {
 		s.must(verbs[name](s.Context(), s.Backend))
 	}

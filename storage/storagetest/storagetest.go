@@ -119,6 +119,17 @@ type Ring interface {
 	ReplaceRing(ctx context.Context, old, next storage.Version, sealed []byte) error
 }
 
+// Replicas are the processes that serve, each reported by itself.
+type Replicas interface {
+	// ReportReplica keeps the record in the place of the one of that id, seen at
+	// the service time of now, whatever Seen says. It removes those that are
+	// ForgottenAt that time, and of more than MaxReplicas those seen longest
+	// ago, of two seen at once the one whose id comes first.
+	ReportReplica(ctx context.Context, r storage.Replica) error
+	Replicas(ctx context.Context) ([]storage.Replica, error) // by id
+	RemoveReplica(ctx context.Context, id uuid.UUID) error   // ErrNotFound
+}
+
 // Service is the store as such.
 type Service interface {
 	// ServiceTime begins at 1 in a new store.
@@ -143,6 +154,7 @@ type Backend interface {
 	Ends
 	OperatorTokens
 	Ring
+	Replicas
 	Service
 }
 
@@ -178,6 +190,7 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		{"refresh", refreshCases()},
 		{"sweep", sweepCases()},
 		{"ring", ringCases()},
+		{"replicas", replicaCases()},
 		{"service", serviceCases()},
 		{"races", raceCases()},
 		{"races of operators", operatorRaces()},

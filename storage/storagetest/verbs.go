@@ -57,6 +57,7 @@ func peopleVerbs(s *store, web storage.Client) map[string]func(context.Context, 
 	s.must(s.CreateUser(s.Context(), grace))
 	eve, old, token := s.addUser("eve"), s.addClient("old"), s.addToken("deploy")
 	seen, also := s.login(grace, web), s.login(eve, old)
+	gone := s.addReplica("gone", 1)
 	s.addToken("leaked")
 	return map[string]func(context.Context, Backend) error{
 		"UserByID":        func(ctx context.Context, b Backend) error { _, err := b.UserByID(ctx, grace.ID); return err },
@@ -84,6 +85,9 @@ func peopleVerbs(s *store, web storage.Client) map[string]func(context.Context, 
 			_, err := b.EndSessions(ctx, grace.ID, storage.SessionID{}, storage.EndedRevoked, s.now)
 			return err
 		},
+		"ReportReplica":       func(ctx context.Context, b Backend) error { return b.ReportReplica(ctx, s.aReplica("web-1", 2)) },
+		"Replicas":            func(ctx context.Context, b Backend) error { _, err := b.Replicas(ctx); return err },
+		"RemoveReplica":       func(ctx context.Context, b Backend) error { return b.RemoveReplica(ctx, gone.ID) },
 		"CreateOperatorToken": func(ctx context.Context, b Backend) error { return b.CreateOperatorToken(ctx, s.aToken("new")) },
 		"OperatorToken":       func(ctx context.Context, b Backend) error { _, err := b.OperatorToken(ctx, token.Digest); return err },
 		"OperatorTokens":      func(ctx context.Context, b Backend) error { _, err := b.OperatorTokens(ctx); return err },

@@ -2,12 +2,15 @@ import sys
 
 import jwt
 
-issuer, audience = sys.argv[1:]
-keys = jwt.PyJWKClient(f"{issuer}/.well-known/jwks.json")
+issuer, audience, max_age = (sys.argv[1:] + ["300"])[:3]  # seconds that keys are kept
+keys = jwt.PyJWKClient(f"{issuer}/.well-known/jwks.json", lifespan=int(max_age))
 for token in map(str.strip, sys.stdin):
-    claims = jwt.decode(
-        token, keys.get_signing_key_from_jwt(token).key,
-        algorithms=["ES256", "RS256"], issuer=issuer, audience=audience,
-        options={"require": ["exp", "sub", "client_id", "jti"]},
-    )
-    print(claims["sub"], flush=True)
+    try:
+        claims = jwt.decode(
+            token, keys.get_signing_key_from_jwt(token).key,
+            algorithms=["ES256", "RS256"], issuer=issuer, audience=audience,
+            options={"require": ["exp", "sub", "client_id", "jti"]},
+        )
+        print(claims["sub"], flush=True)
+    except jwt.PyJWTError as error:
+        print("refused:", error, flush=True)
