@@ -111,44 +111,53 @@ func BenchmarkMint(b *testing.B) {
 	}
 }
 
-// speed compares two operations side by side: how much of the second one's
-// speed the first has, in the median of many short rounds.
-func speed(op, bare func(), times int) float64 {
+// A figure compares two operations, each in the median of many short rounds.
+type figure struct{ ratio, rate, bare float64 } // rates are by the second
+
+func (f figure) String() string {
+	return fmt.Sprintf("%.2f of the bare one: %.0f of %.0f per second", f.ratio, f.rate, f.bare)
+}
+
+// speed runs two operations by turns: how much of the second one's speed the
+// first has, whatever else the machine does.
+func speed(op, bare func(), times int) figure {
 	const rounds = 201
-	var ratios []float64
-	run := func(f func()) time.Duration {
+	var ratios, rates, bares []float64
+	run := func(f func()) float64 {
 		began := time.Now()
 		for range times {
 			f()
 		}
-		return time.Since(began)
+		return float64(times) / time.Since(began).Seconds()
 	}
 	for i := range rounds {
-		var slow, fast time.Duration
+		var rate, bareRate float64
 		if i%2 == 0 {
-			slow, fast = run(op), run(bare)
+			rate, bareRate = run(op), run(bare)
 		} else {
-			fast, slow = run(bare), run(op)
+			bareRate, rate = run(bare), run(op)
 		}
-		ratios = append(ratios, float64(fast)/float64(slow))
+		ratios, rates, bares = append(ratios, rate/bareRate), append(rates, rate), append(bares, bareRate)
 	}
-	slices.Sort(ratios)
-	return ratios[rounds/2]
+	for _, all := range [][]float64{ratios, rates, bares} {
+		slices.Sort(all)
+	}
+	return figure{ratios[rounds/2], rates[rounds/2], bares[rounds/2]}
 }
 
 // atLeast measures until the figure is reached, a few times: a busy machine may
 // spoil one measurement.
-func atLeast(t *testing.T, what string, want float64, measure func() float64) {
+func atLeast(t *testing.T, what string, want float64, measure func() figure) {
 	t.Helper()
-	var got []float64
+	var got []figure
 	for range 5 {
-		got = append(got, measure())
-		if got[len(got)-1] >= want {
-			t.Logf("%s: %.2f", what, got)
+		f := measure()
+		if got = append(got, f); f.ratio >= want {
+			t.Logf("%s: %v", what, f)
 			return
 		}
 	}
-	t.Errorf("%s: %.2f of the bare one, want %.2f", what, got, want)
+	t.Errorf("%s: %v, want %.2f", what, got, want)
 }
 
 // TestMintFigures: a token, claims, JSON and base64 included, costs little
@@ -164,7 +173,7 @@ func TestMintFigures(t *testing.T) {
 		times int
 	}{{keys.ES256, 0.7, 20}, {keys.RS256, 0.9, 1}} {
 		mint, raw := minting(t, s, c.alg)
-		atLeast(t, string(c.alg), c.want, func() float64 { return speed(mint, raw, c.times) })
+		atLeast(t, string(c.alg), c.want, func() figure { return speed(mint, raw, c.times) })
 	}
 }
 
@@ -231,5 +240,5 @@ func TestKeySetFigure(t *testing.T) {
 		t.Skip("the race detector slows our code more than net/http")
 	}
 	whole, bare := keySetPages(t)
-	atLeast(t, "key set", 0.8, func() float64 { return speed(func() { whole.get(t) }, func() { bare.get(t) }, 5) })
+	atLeast(t, "key set", 0.8, func() figure { return speed(func() { whole.get(t) }, func() { bare.get(t) }, 5) })
 }

@@ -42,7 +42,8 @@ func (c Claims) MarshalJSON() ([]byte, error) {
 		len(c.Audience) == 0 || slices.Contains(c.Audience, "") || c.ExpiresAt.IsZero() || c.IssuedAt.IsZero() {
 		return nil, errors.New("claims lack one of iss, sub, aud, exp, iat, jti, client_id")
 	}
-	return marshal(c.members())
+	var room [20]member // all but the extra ones fit
+	return marshal(c.appendMembers(room[:0]))
 }
 
 // isRegistered says whether Claims has a field for the claim. For nbf it has

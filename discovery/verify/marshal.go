@@ -29,39 +29,41 @@ const (
 	isOther
 )
 
-// members are what is written, in the order of their names.
-func (c Claims) members() []member {
-	all := make([]member, 0, 16+len(c.Extra))
-	text := func(name, value string) { all = append(all, member{name: name, text: value}) }
-	list := func(name string, value []string) {
-		if len(value) > 0 {
-			all = append(all, member{name: name, list: value, is: isList})
-		}
-	}
-	number := func(name string, value int64) { all = append(all, member{name: name, number: value, is: isNumber}) }
+func aText(name, text string) member          { return member{name: name, text: text} }
+func aList(name string, list []string) member { return member{name: name, list: list, is: isList} }
+func aNumber(name string, number int64) member {
+	return member{name: name, number: number, is: isNumber}
+}
+
+// appendMembers appends what is written, in the order of the names.
+func (c *Claims) appendMembers(all []member) []member {
 	if len(c.Audience) == 1 { // RFC 7519 §4.1.3
-		text("aud", c.Audience[0])
+		all = append(all, aText("aud", c.Audience[0]))
 	} else {
-		list("aud", c.Audience)
+		all = append(all, aList("aud", c.Audience))
 	}
 	if !c.AuthTime.IsZero() {
-		number("auth_time", c.AuthTime.Unix())
+		all = append(all, aNumber("auth_time", c.AuthTime.Unix()))
 	}
-	text("client_id", c.ClientID)
-	list("entitlements", c.Entitlements)
-	number("exp", c.ExpiresAt.Unix())
-	list("groups", c.Groups)
-	number("iat", c.IssuedAt.Unix())
-	text("iss", c.Issuer)
-	text("jti", c.ID)
-	list("roles", c.Roles)
+	all = append(all, aText("client_id", c.ClientID))
+	if len(c.Entitlements) > 0 {
+		all = append(all, aList("entitlements", c.Entitlements))
+	}
+	all = append(all, aNumber("exp", c.ExpiresAt.Unix()))
+	if len(c.Groups) > 0 {
+		all = append(all, aList("groups", c.Groups))
+	}
+	all = append(all, aNumber("iat", c.IssuedAt.Unix()), aText("iss", c.Issuer), aText("jti", c.ID))
+	if len(c.Roles) > 0 {
+		all = append(all, aList("roles", c.Roles))
+	}
 	if len(c.Scope) > 0 {
-		text("scope", strings.Join(c.Scope, " ")) // RFC 8693 §4.2
+		all = append(all, aText("scope", strings.Join(c.Scope, " "))) // RFC 8693 §4.2
 	}
 	if c.SessionID != "" {
-		text("sid", c.SessionID)
+		all = append(all, aText("sid", c.SessionID))
 	}
-	text("sub", c.Subject)
+	all = append(all, aText("sub", c.Subject))
 	for name, value := range c.Extra {
 		if !isRegistered(strings.ToLower(name)) {
 			all = append(all, member{name: name, other: value, is: isOther})
