@@ -1,7 +1,6 @@
 package discovery
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,8 +20,36 @@ var (
 
 // A decoder walks over a JSON text (RFC 8259).
 type decoder struct {
-	data []byte
-	at   int
+	data   string
+	at     int
+	shares bool // what it returns may share the text's memory
+}
+
+// part is what stands from start to end.
+func (d *decoder) part(start, end int) string {
+	if d.shares {
+		return d.data[start:end]
+	}
+	return strings.Clone(d.data[start:end])
+}
+
+// whole reads a text that is one JSON object, by way of read, and nothing else.
+func (d *decoder) whole(read func() error) error {
+	if !utf8.ValidString(d.data) { // RFC 8259 §8.1
+		return errors.New("it is not UTF-8")
+	}
+	d.space()
+	if d.peek() != '{' {
+		return errors.New("it is not a JSON object")
+	}
+	if err := read(); err != nil {
+		return fmt.Errorf("at byte %d: %w", d.at, err)
+	}
+	d.space()
+	if d.at != len(d.data) {
+		return fmt.Errorf("at byte %d: there are bytes after the JSON object", d.at)
+	}
+	return nil
 }
 
 // peek returns the byte ahead, 0 at the end.
@@ -56,7 +83,7 @@ func (d *decoder) take(c byte) bool {
 
 // word skips a word, if it is the one ahead.
 func (d *decoder) word(w string) bool {
-	if !strings.HasPrefix(string(d.data[d.at:min(len(d.data), d.at+len(w))]), w) {
+	if !strings.HasPrefix(d.data[d.at:], w) {
 		return false
 	}
 	d.at += len(w)
@@ -87,37 +114,48 @@ func (d *decoder) value(depth int) (any, error) {
 }
 
 func (d *decoder) object(depth int) (map[string]any, error) {
+	object := make(map[string]any)
+	return object, d.members(depth, func(name string, value any) bool {
+		_, twice := object[name]
+		object[name] = value
+		return !twice
+	})
+}
+
+// members reads an object and hands over its members, in their order. The
+// receiver says whether a name is new.
+func (d *decoder) members(depth int, add func(name string, value any) bool) error {
 	if depth > maxDepth {
-		return nil, errDepth
+		return errDepth
 	}
 	d.at++ // {
-	object := make(map[string]any)
 	if d.take('}') {
-		return object, nil
+		return nil
 	}
 	for {
 		d.space()
 		if d.peek() != '"' {
-			return nil, errSyntax
+			return errSyntax
 		}
 		name, err := d.text()
 		if err != nil {
-			return nil, err
-		}
-		if _, twice := object[name]; twice { // RFC 7515 §4, RFC 7519 §4
-			return nil, fmt.Errorf("member %.40q is there twice", name)
+			return err
 		}
 		if !d.take(':') {
-			return nil, errSyntax
+			return errSyntax
 		}
-		if object[name], err = d.value(depth); err != nil {
-			return nil, err
+		value, err := d.value(depth)
+		if err != nil {
+			return err
+		}
+		if !add(name, value) { // RFC 7515 §4, RFC 7519 §4
+			return fmt.Errorf("member %.40q is there twice", name)
 		}
 		if d.take('}') {
-			return object, nil
+			return nil
 		}
 		if !d.take(',') {
-			return nil, errSyntax
+			return errSyntax
 		}
 	}
 }
@@ -154,7 +192,7 @@ func (d *decoder) text() (string, error) {
 		switch c := d.data[d.at]; {
 		case c == '"':
 			d.at++
-			return string(d.data[start : d.at-1]), nil
+			return d.part(start, d.at-1), nil
 		case c == '\\':
 			return d.escaped(start)
 		case c < ' ':
@@ -167,7 +205,7 @@ func (d *decoder) text() (string, error) {
 
 // escaped reads on from the first backslash of a string that began at start.
 func (d *decoder) escaped(start int) (string, error) {
-	out := bytes.Clone(d.data[start:d.at])
+	out := []byte(d.data[start:d.at])
 	for d.at < len(d.data) {
 		c := d.data[d.at]
 		d.at++
@@ -219,7 +257,7 @@ func (d *decoder) hex() (rune, error) {
 	if d.at+4 > len(d.data) {
 		return 0, errSyntax
 	}
-	n, err := strconv.ParseUint(string(d.data[d.at:d.at+4]), 16, 16)
+	n, err := strconv.ParseUint(d.data[d.at:d.at+4], 16, 16)
 	if err != nil {
 		return 0, errSyntax
 	}
@@ -253,7 +291,7 @@ func (d *decoder) number() (json.Number, error) {
 			return "", errSyntax
 		}
 	}
-	return json.Number(d.data[start:d.at]), nil
+	return json.Number(d.part(start, d.at)), nil
 }
 
 // digits skips at least one digit.

@@ -3,6 +3,7 @@ package discovery
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -79,6 +80,9 @@ func TestDecodeObject(t *testing.T) {
 		strings.Repeat(`{"a":`, 100000): "deeply",
 	} {
 		object, err := DecodeObject([]byte(text))
+		if members, again := DecodeMembers(text); !agree(object, err, members, again) {
+			t.Errorf("%.80q: DecodeMembers says %v, %v", text, members, again)
+		}
 		switch {
 		case want == "" && err != nil:
 			t.Errorf("%.80q: %v", text, err)
@@ -88,6 +92,38 @@ func TestDecodeObject(t *testing.T) {
 			}
 		case err == nil || !strings.Contains(err.Error(), want):
 			t.Errorf("%.80q: got %v, want an error with %q", text, err, want)
+		}
+	}
+}
+
+// agree says whether both ways to read an object came to the same.
+func agree(object map[string]any, err error, members Members, again error) bool {
+	if err != nil || again != nil {
+		return err != nil && again != nil && err.Error() == again.Error() && members == nil && object == nil
+	}
+	for _, m := range members {
+		if value, there := object[m.Name]; !there || !reflect.DeepEqual(m.Value, value) || !reflect.DeepEqual(members.Get(m.Name), value) || !members.Has(m.Name) {
+			return false
+		}
+	}
+	return len(members) == len(object) && members.Get("no such member") == nil && !members.Has("no such member")
+}
+
+// Members are told apart however many there are.
+func TestDecodeMembersMany(t *testing.T) {
+	for n := 1; n < 3*manyMembers; n++ {
+		names := make([]string, n)
+		for i := range names {
+			names[i] = fmt.Sprintf(`"m%d":%d`, i, i)
+		}
+		text := strings.Join(names, ",")
+		if members, err := DecodeMembers("{" + text + "}"); err != nil || len(members) != n || members[n-1].Name != fmt.Sprint("m", n-1) {
+			t.Errorf("%d members: got %d, %v", n, len(members), err)
+		}
+		for _, again := range []int{0, n / 2, n - 1} {
+			if _, err := DecodeMembers(fmt.Sprintf(`{%s,"m%d":0}`, text, again)); err == nil || !strings.Contains(err.Error(), "twice") {
+				t.Errorf("%d members and then m%d again: %v", n, again, err)
+			}
 		}
 	}
 }
@@ -115,6 +151,9 @@ func FuzzDecodeObject(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		object, err := DecodeObject(data)
+		if members, again := DecodeMembers(string(data)); !agree(object, err, members, again) {
+			t.Fatalf("%q: DecodeMembers says %v, %v", data, members, again)
+		}
 		if err == nil {
 			if !json.Valid(data) || !utf8.Valid(data) {
 				t.Fatalf("accepted %q", data)

@@ -185,7 +185,7 @@ func TestKeepAfterShortened(t *testing.T) {
 	if r.find(kid) < 0 {
 		t.Error("the key is gone before the tokens of its time")
 	}
-	r = poll(t, r, last, last+300*time.Second)
+	r = poll(t, r, last, 1320*time.Second) // right after a rotation
 	if r.find(kid) >= 0 || r.former != (former{}) {
 		t.Errorf("the former schedule is remembered: %+v", r.former)
 	}

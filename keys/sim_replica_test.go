@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"crypto"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -45,6 +46,7 @@ func (r *simReplica) config() RotatorConfig {
 	return RotatorConfig{
 		Store: r.s.store, Sealer: simSealer, Seen: r.machine.seen, Schedule: r.s.plan.schedule,
 		ServiceTime: r.s.service, Generate: r.s.generate, Now: r.now, OnChange: r.adopt,
+		Open: func(string) (crypto.Signer, error) { return nil, errors.New("nothing is signed here") },
 	}
 }
 

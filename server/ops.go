@@ -59,6 +59,8 @@ func opsRoutes() []opsRoute {
 		{"GET", "/keys", areaKeys, "", listKeys},
 		{"POST", "/keys/rotate", areaKeys, "", rotateKeys},
 		{"POST", "/keys/{kid}/revoke", areaKeys, "", revokeKey},
+		{"GET", "/keys/policy", areaKeys, "", getPolicy},
+		{"PATCH", "/keys/policy", areaKeys, "", editPolicy},
 	}
 }
 
@@ -124,6 +126,8 @@ type opsCall struct {
 	now   time.Time
 	path  map[string]string // the variables of the route, decoded
 	query map[string]string // the parameters of the URL, those that the route has
+
+	access time.Duration // how long access tokens live that no client's record limits
 }
 
 // An opsAnswer is what an act came to. Without a body the status is 204.
@@ -143,7 +147,7 @@ func (s *Server) operate(route opsRoute) handlerFunc {
 		if err != nil {
 			return err
 		}
-		call := opsCall{w: w, r: r, op: op, now: s.now()}
+		call := opsCall{w: w, r: r, op: op, now: s.now(), access: s.cfg.AccessLifetime}
 		if err := call.parse(route); err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package verify
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -15,15 +14,24 @@ import (
 // found so far.
 type attempt struct {
 	*Verifier
-	raw     string
-	now     time.Time
-	parts   [3][]byte // decoded
-	header  map[string]any
-	payload map[string]any
-	alg     string
-	kid     string
-	key     discovery.Key
-	claims  Claims
+	raw        string
+	now        time.Time
+	signed     string // header and payload, as they stand
+	headerText string
+	parts      [3][]byte // decoded
+	members    discovery.Members
+	header     header
+	settled    bool // the header is that of a token that was good
+	thorough   bool // nothing is settled
+	payload    discovery.Members
+	authority  *authority // whose token it says it is; the first until then
+	key        discovery.Key
+	set        *discovery.KeySet // that has the key
+	claims     *Claims
+}
+
+func (v *Verifier) attempt(raw string, now time.Time) *attempt {
+	return &attempt{Verifier: v, raw: raw, now: now, authority: v.authorities[0], claims: new(Claims)}
 }
 
 // material is what a check needs from those before it.
@@ -32,10 +40,11 @@ type material uint8
 const (
 	bounded material = 1 << iota
 	parts
-	header
+	members // of the header
 	payload
 	name // of the key
 	key
+	genuine
 )
 
 type check struct {
@@ -52,13 +61,13 @@ type check struct {
 var checks = [...]check{
 	{"size", "policy", 0, bounded, checkSize, func(a *attempt) string { return fmt.Sprintf("%d bytes", len(a.raw)) }},
 	{"form", "RFC 7515 §7.1", bounded, parts, checkForm, nil},
-	{"header", "RFC 7515 §4", parts, header, checkHeader, nil},
-	{"typ", "RFC 9068 §4", header, 0, checkType, func(a *attempt) string { return fmt.Sprint(a.header["typ"]) }},
-	{"alg", "RFC 8725 §3.1", header, 0, checkAlgorithm, func(a *attempt) string { return a.alg }},
-	{"crit", "RFC 7515 §4.1.11", header, 0, checkExtensions, nil},
-	{"kid", "RFC 7515 §4.1.4", header, name, checkKeyID, func(a *attempt) string { return a.kid }},
+	{"header", "RFC 7515 §4", parts, members, checkHeader, nil},
+	{"alg", "RFC 8725 §3.1", members, 0, checkAlgorithm, func(a *attempt) string { return a.header.alg }},
+	{"crit", "RFC 7515 §4.1.11", members, 0, checkExtensions, nil},
+	{"kid", "RFC 7515 §4.1.4", members, name, checkKeyID, func(a *attempt) string { return a.header.kid }},
 	{"claims", "RFC 7519 §7.2", parts, payload, checkPayload, nil},
 	{"iss", "RFC 9068 §4", payload, 0, checkIssuer, func(a *attempt) string { return a.claims.Issuer }},
+	{"typ", "RFC 9068 §4", members, 0, checkType, func(a *attempt) string { return fmt.Sprint(a.header.typ) }},
 	{"aud", "RFC 9068 §4", payload, 0, checkAudience, func(a *attempt) string { return strings.Join(a.claims.Audience, ", ") }},
 	{"exp", "RFC 9068 §4", payload, 0, checkExpiry, func(a *attempt) string { return stamp(a.claims.ExpiresAt) }},
 	{"nbf", "RFC 7519 §4.1.5", payload, 0, checkNotBefore, nil},
@@ -69,22 +78,45 @@ var checks = [...]check{
 	{"scope", "RFC 9068 §2.2.3", payload, 0, checkScope, func(a *attempt) string { return strings.Join(a.claims.Scope, " ") }},
 	{"session", "RFC 9068 §2.2.1", payload, 0, checkSession, nil},
 	{"key", "RFC 8725 §3.1", name, key, checkKey, func(a *attempt) string { return a.key.Algorithm + " " + a.key.ID }},
-	{"signature", "RFC 7515 §5.2", parts | key, 0, checkSignature, nil},
+	{"signature", "RFC 7515 §5.2", parts | key, genuine, checkSignature, nil},
+	{"revoked", "RFC 7009 §2", genuine | payload, 0, checkRevoked, nil},
 }
 
-// verify runs the checks up to the first failure.
+// asked leaves out what nobody asks about.
+func (v *Verifier) asked() []check {
+	if v.revoked == nil {
+		return checks[:len(checks)-1]
+	}
+	return checks[:]
+}
+
+// verify runs the checks up to the first failure, if it does not remember the
+// token.
 func (v *Verifier) verify(ctx context.Context, raw string) (*Claims, *Error) {
-	a := attempt{Verifier: v, raw: raw, now: v.now()}
-	for i := range checks {
-		if err := checks[i].run(ctx, &a); err != nil {
-			return nil, &Error{
-				Check: checks[i].name, Section: checks[i].section,
-				Unavailable: errors.Is(err, errUnavailable), err: err,
-			}
+	now, sum := v.now(), sumOf(raw)
+	if claims := v.seen.find(sum, now, v.leeway); claims != nil {
+		if v.revoked == nil || !v.revoked(claims) {
+			return claims, nil
+		}
+		v.seen.forget(sum)
+		return nil, v.refused(&checks[len(checks)-1], errRevoked)
+	}
+	a := v.attempt(raw, now)
+	asked := v.asked()
+	for i := range asked {
+		c := &asked[i]
+		if a.settled && (c.gives|c.needs)&members != 0 && c.name != "typ" { // which depends on the issuer
+			continue
+		}
+		if err := c.run(ctx, a); err != nil {
+			return nil, v.refused(c, err)
 		}
 	}
-	a.takeRest()
-	return &a.claims, nil
+	if !a.settled {
+		v.headers.remember(a.headerText, a.header)
+	}
+	v.seen.remember(sum, a)
+	return a.claims, nil
 }
 
 // A Check is what Explain found out about one aspect of a token.
@@ -101,23 +133,24 @@ type Check struct {
 // and only if all are OK. Details quote the token: they are for people whom it
 // belongs to, not for clients.
 func (v *Verifier) Explain(ctx context.Context, raw string) []Check {
-	a := attempt{Verifier: v, raw: raw, now: v.now()}
+	a := v.attempt(raw, v.now())
+	a.thorough = true
 	var have material
 	report := make([]Check, 0, len(checks))
-	for _, c := range checks {
+	for _, c := range v.asked() {
 		found := Check{Name: c.name, Section: c.section}
 		if found.Skipped = have&c.needs != c.needs; found.Skipped {
 			found.Detail = "not checked, since an earlier check failed"
 			report = append(report, found)
 			continue
 		}
-		if err := c.run(ctx, &a); err != nil {
+		if err := c.run(ctx, a); err != nil {
 			found.Detail = err.Error()
 		} else {
 			found.OK = true
 			have |= c.gives
 			if c.show != nil {
-				found.Detail = printable(c.show(&a))
+				found.Detail = printable(c.show(a))
 			}
 		}
 		report = append(report, found)

@@ -68,16 +68,55 @@ func (c Claims) MarshalJSON() ([]byte, error) {
 		}
 	}
 	for name, value := range c.Extra {
-		if !slices.Contains(registered, strings.ToLower(name)) {
+		if !isRegistered(strings.ToLower(name)) {
 			members[name] = value
 		}
 	}
 	return json.Marshal(members)
 }
 
-// registered are the claims that Claims has fields for, and nbf, which it has
-// deliberately not.
-var registered = []string{
-	"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id",
-	"auth_time", "scope", "sid", "roles", "groups", "entitlements",
+// isRegistered says whether Claims has a field for the claim. For nbf it has
+// deliberately none.
+func isRegistered(name string) bool {
+	switch name {
+	case "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id",
+		"auth_time", "scope", "sid", "roles", "groups", "entitlements":
+		return true
+	}
+	return false
+}
+
+// clone returns claims that share nothing with these that can be changed.
+func (c *Claims) clone() *Claims {
+	copied := *c
+	all := make([]string, 0, len(c.Audience)+len(c.Scope)+len(c.Roles)+len(c.Groups)+len(c.Entitlements))
+	for _, list := range []*[]string{&copied.Audience, &copied.Scope, &copied.Roles, &copied.Groups, &copied.Entitlements} {
+		if *list != nil {
+			start := len(all)
+			all = append(all, *list...)
+			*list = all[start:len(all):len(all)]
+		}
+	}
+	if c.Extra != nil {
+		copied.Extra = cloneValue(c.Extra).(map[string]any)
+	}
+	return &copied
+}
+
+func cloneValue(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		copied := make(map[string]any, len(value))
+		for name, member := range value {
+			copied[name] = cloneValue(member)
+		}
+		return copied
+	case []any:
+		copied := make([]any, len(value))
+		for i, element := range value {
+			copied[i] = cloneValue(element)
+		}
+		return copied
+	}
+	return value // a string, a number, true, false, nothing: nobody can change those
 }

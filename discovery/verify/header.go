@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/hallmark-auth/hallmark/discovery"
 )
@@ -13,6 +14,13 @@ const (
 	maxToken = 16 << 10 // bytes; servers commonly take headers of 8 KiB
 	maxKeyID = 256
 )
+
+// A header is what of a token's header is of use after its checks.
+type header struct {
+	alg string
+	kid string
+	typ any // what stands there; nil: nothing
+}
 
 func checkSize(_ context.Context, a *attempt) error {
 	if len(a.raw) > maxToken {
@@ -24,38 +32,33 @@ func checkSize(_ context.Context, a *attempt) error {
 // checkForm splits the compact serialization; the JSON ones and JWE are no
 // access tokens (RFC 7519 §1).
 func checkForm(_ context.Context, a *attempt) error {
-	rest := a.raw
-	for i := range a.parts {
-		part, after, more := strings.Cut(rest, ".")
-		if more != (i < 2) || part == "" && i != 1 { // RFC 7515 §3: the payload may be empty; checkPayload has its say on that
-			return errors.New("the token is not three base64url parts with dots between them")
+	first := strings.IndexByte(a.raw, '.')
+	last := strings.LastIndexByte(a.raw, '.')
+	// RFC 7515 §3: the payload may be empty; checkPayload has its say on that.
+	if first <= 0 || last == first || last == len(a.raw)-1 || strings.IndexByte(a.raw[first+1:last], '.') >= 0 {
+		return errors.New("the token is not three base64url parts with dots between them")
+	}
+	a.signed, a.headerText = a.raw[:last], a.raw[:first]
+	if !a.thorough {
+		a.header, a.settled = a.headers.find(a.headerText)
+	}
+	for i, part := range []string{a.headerText, a.raw[first+1 : last], a.raw[last+1:]} {
+		if i == 0 && a.settled {
+			continue
 		}
 		var err error
 		if a.parts[i], err = discovery.DecodeBase64URL(part); err != nil {
 			return fmt.Errorf("part %d: %w", i+1, err)
 		}
-		rest = after
 	}
 	return nil
 }
 
 func checkHeader(_ context.Context, a *attempt) (err error) {
-	if a.header, err = discovery.DecodeObject(a.parts[0]); err != nil {
+	if a.members, err = discovery.DecodeMembers(string(a.parts[0])); err != nil {
 		return fmt.Errorf("the header cannot be read: %w", err)
 	}
-	return nil
-}
-
-// checkType keeps ID tokens and other JWTs of the same issuer out (RFC 8725 §3.11).
-func checkType(_ context.Context, a *attempt) error {
-	typ, ok := a.header["typ"].(string)
-	if !ok {
-		return errors.New("typ is missing, it must be at+jwt")
-	}
-	short := strings.ToLower(typ)
-	if short != "at+jwt" && short != "application/at+jwt" { // RFC 7515 §4.1.9: a media type
-		return fmt.Errorf("typ is %.40q, it must be at+jwt", typ)
-	}
+	a.header.typ = a.members.Get("typ")
 	return nil
 }
 
@@ -63,11 +66,11 @@ func checkType(_ context.Context, a *attempt) error {
 // anybody (RFC 9068 §4: none). That the algorithm is the key's is for checkKey.
 func checkAlgorithm(_ context.Context, a *attempt) error {
 	var ok bool
-	if a.alg, ok = a.header["alg"].(string); !ok {
+	if a.header.alg, ok = a.members.Get("alg").(string); !ok {
 		return errors.New("alg is missing")
 	}
-	if _, ok = algorithms[a.alg]; !ok {
-		return fmt.Errorf("alg %.40q is not an allowed signature algorithm", a.alg)
+	if _, ok = algorithms[a.header.alg]; !ok {
+		return fmt.Errorf("alg %.40q is not an allowed signature algorithm", a.header.alg)
 	}
 	return nil
 }
@@ -77,13 +80,13 @@ func checkAlgorithm(_ context.Context, a *attempt) error {
 // which a token would bring its own key (RFC 8725 §3.10).
 func checkExtensions(_ context.Context, a *attempt) error {
 	for _, parameter := range []string{"crit", "b64", "zip"} { // RFC 7515 §4.1.11, RFC 7797 §3, RFC 7516 §4.1.3
-		if _, there := a.header[parameter]; there {
+		if a.members.Has(parameter) {
 			return fmt.Errorf("the header has %s, which no access token needs", parameter)
 		}
 	}
-	if cty, there := a.header["cty"]; there {
-		text, ok := cty.(string)
-		if text = strings.ToLower(text); !ok || text == "jwt" || text == "application/jwt" { // RFC 7519 §5.2
+	if a.members.Has("cty") {
+		cty, ok := a.members.Get("cty").(string)
+		if !ok || mediaType(cty) == "jwt" { // RFC 7519 §5.2
 			return errors.New("cty says that there is another token inside")
 		}
 	}
@@ -92,9 +95,57 @@ func checkExtensions(_ context.Context, a *attempt) error {
 
 // checkKeyID asks for a kid always: without it the key would have to be guessed.
 func checkKeyID(_ context.Context, a *attempt) error {
-	var ok bool
-	if a.kid, ok = a.header["kid"].(string); !ok || a.kid == "" || len(a.kid) > maxKeyID {
+	kid, ok := a.members.Get("kid").(string)
+	if !ok || kid == "" || len(kid) > maxKeyID {
 		return errors.New("kid is missing, or not a short string")
 	}
+	a.header.kid = kid
 	return nil
+}
+
+// checkType keeps ID tokens and other JWTs of the same issuer out (RFC 8725 §3.11).
+func checkType(_ context.Context, a *attempt) error {
+	if a.header.typ == nil && a.authority.mayLack("typ") {
+		return nil
+	}
+	typ, ok := a.header.typ.(string)
+	if !ok {
+		return errors.New("typ is missing, it must be at+jwt")
+	}
+	if typ != "at+jwt" && !a.authority.takes(mediaType(typ)) {
+		return fmt.Errorf("typ is %.40q, it must be at+jwt", typ)
+	}
+	return nil
+}
+
+// headers remembers the headers of good tokens, which an issuer repeats from
+// token to token: what was found about one holds as long as its text is the
+// same. Only a token that passed every check adds one.
+type headers struct {
+	known atomic.Pointer[map[string]header]
+}
+
+// manyHeaders is more than the keys of some issuers come to.
+const manyHeaders = 32
+
+func (h *headers) find(text string) (header, bool) {
+	known := h.known.Load()
+	if known == nil {
+		return header{}, false
+	}
+	found, ok := (*known)[text]
+	return found, ok
+}
+
+// remember adds a header; when there are many, it begins anew. Of two at a time
+// one may be lost, which costs no more than reading it again.
+func (h *headers) remember(text string, found header) {
+	next := make(map[string]header, manyHeaders)
+	if known := h.known.Load(); known != nil && len(*known) < manyHeaders {
+		for text, found := range *known {
+			next[text] = found
+		}
+	}
+	next[strings.Clone(text)] = found // a token is not kept alive for it
+	h.known.Store(&next)
 }

@@ -30,7 +30,7 @@ func (v *Verifier) Require(scopes ...string) func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			claims, refused := v.admit(r, scopes)
 			if refused != nil {
-				refused.write(w, v.audience, needed)
+				refused.write(w, v.challenge(*refused, needed))
 				return
 			}
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), claimsKey{}, claims)))
@@ -54,6 +54,8 @@ type refusal struct {
 	description string
 }
 
+var badToken = refusal{http.StatusUnauthorized, "invalid_token", "The access token is malformed, expired, or not meant for this resource"}
+
 // admit decides on a request.
 func (v *Verifier) admit(r *http.Request, scopes []string) (*Claims, *refusal) {
 	raw, refused := bearer(r)
@@ -66,7 +68,8 @@ func (v *Verifier) admit(r *http.Request, scopes []string) (*Claims, *refusal) {
 		if why := (*Error)(nil); errors.As(err, &why) && why.Unavailable {
 			return nil, &refusal{status: http.StatusServiceUnavailable}
 		}
-		return nil, &refusal{http.StatusUnauthorized, "invalid_token", "The access token is malformed, expired, or not meant for this resource"}
+		refused := badToken
+		return nil, &refused
 	}
 	for _, scope := range scopes {
 		if !slices.Contains(claims.Scope, scope) {
@@ -102,8 +105,8 @@ func bearer(r *http.Request) (string, *refusal) {
 	return token, nil
 }
 
-// write answers with the challenge of RFC 6750 §3.
-func (f *refusal) write(w http.ResponseWriter, realm, scope string) {
+// write answers with the challenge.
+func (f *refusal) write(w http.ResponseWriter, challenge string) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	if f.status == http.StatusServiceUnavailable {
@@ -111,15 +114,24 @@ func (f *refusal) write(w http.ResponseWriter, realm, scope string) {
 		http.Error(w, "tokens cannot be verified at the moment", f.status)
 		return
 	}
-	challenge := `Bearer realm="` + quotable(realm) + `"`
+	h.Set("WWW-Authenticate", challenge)
+	http.Error(w, strings.ToLower(http.StatusText(f.status)), f.status)
+}
+
+// challenge is the WWW-Authenticate of a refusal (RFC 6750 §3), with the scope
+// that is needed and where the resource describes itself (RFC 9728 §5.1).
+func (v *Verifier) challenge(f refusal, scope string) string {
+	challenge := `Bearer realm="` + quotable(v.audience) + `"`
 	if f.code != "" {
 		challenge += `, error="` + f.code + `", error_description="` + f.description + `"`
 	}
 	if scope != "" && f.status != http.StatusBadRequest {
 		challenge += `, scope="` + scope + `"`
 	}
-	h.Set("WWW-Authenticate", challenge)
-	http.Error(w, strings.ToLower(http.StatusText(f.status)), f.status)
+	if v.page.url != "" {
+		challenge += `, resource_metadata="` + quotable(v.page.url) + `"`
+	}
+	return challenge
 }
 
 // quotable drops what cannot stand in a quoted string (RFC 9110 §5.6.4).

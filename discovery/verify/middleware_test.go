@@ -111,7 +111,7 @@ func TestRefusalsAreAlike(t *testing.T) {
 func TestRequireWithoutKeys(t *testing.T) {
 	f := newForge(t)
 	v := attackVerifier(t, f.jwks)
-	v.keys = func(context.Context, string) (discovery.Key, error) { return discovery.Key{}, errUnavailable }
+	v.authorities[0].keys = gone{}
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Authorization", "Bearer "+f.es(claims()))
 	w := httptest.NewRecorder()
@@ -124,6 +124,15 @@ func TestRequireWithoutKeys(t *testing.T) {
 		t.Errorf("got %#v", err)
 	}
 }
+
+// gone is a keyring whose keys are too old.
+type gone struct{}
+
+func (gone) find(context.Context, string) (discovery.Key, *discovery.KeySet, error) {
+	return discovery.Key{}, nil, errUnavailable
+}
+func (gone) current() (*discovery.KeySet, error) { return nil, errUnavailable }
+func (gone) close()                              {}
 
 func TestRequirePanicsOnMistakes(t *testing.T) {
 	v := attackVerifier(t, newForge(t).jwks)

@@ -15,22 +15,29 @@ import (
 )
 
 func checkPayload(_ context.Context, a *attempt) (err error) {
-	if a.payload, err = discovery.DecodeObject(a.parts[1]); err != nil {
+	if a.payload, err = discovery.DecodeMembers(string(a.parts[1])); err != nil {
 		return fmt.Errorf("the claims cannot be read: %w", err)
 	}
+	a.takeRest()
 	return nil
 }
 
 func checkIssuer(_ context.Context, a *attempt) error {
-	a.claims.Issuer, _ = a.payload["iss"].(string)
-	if a.claims.Issuer != a.issuer { // exactly: RFC 9068 §4
-		return fmt.Errorf("iss is %.200q, not %q", a.claims.Issuer, a.issuer)
+	iss, _ := a.payload.Get("iss").(string)
+	for _, authority := range a.authorities {
+		if iss == authority.issuer { // exactly: RFC 9068 §4
+			a.authority, a.claims.Issuer = authority, authority.issuer
+			return nil
+		}
 	}
-	return nil
+	if len(a.authorities) > 1 {
+		return fmt.Errorf("iss is %.200q, which is none of the issuers", iss)
+	}
+	return fmt.Errorf("iss is %.200q, not %q", iss, a.issuer)
 }
 
 func checkAudience(_ context.Context, a *attempt) error {
-	switch aud := a.payload["aud"].(type) { // RFC 7519 §4.1.3
+	switch aud := a.payload.Get("aud").(type) { // RFC 7519 §4.1.3
 	case string:
 		a.claims.Audience = []string{aud}
 	default:
@@ -56,7 +63,7 @@ func checkExpiry(_ context.Context, a *attempt) (err error) {
 }
 
 func checkNotBefore(_ context.Context, a *attempt) error {
-	if _, there := a.payload["nbf"]; !there {
+	if !a.payload.Has("nbf") {
 		return nil
 	}
 	nbf, err := a.date("nbf")
@@ -67,6 +74,9 @@ func checkNotBefore(_ context.Context, a *attempt) error {
 }
 
 func checkIssuedAt(_ context.Context, a *attempt) (err error) {
+	if a.lacks("iat") {
+		return nil
+	}
 	if a.claims.IssuedAt, err = a.date("iat"); err != nil {
 		return err
 	}
@@ -76,41 +86,43 @@ func checkIssuedAt(_ context.Context, a *attempt) (err error) {
 	return nil
 }
 
-func checkSubject(_ context.Context, a *attempt) (err error) {
-	a.claims.Subject, err = a.text("sub")
-	return err
+func checkSubject(_ context.Context, a *attempt) error {
+	return a.required("sub", &a.claims.Subject)
 }
 
-func checkClient(_ context.Context, a *attempt) (err error) {
-	a.claims.ClientID, err = a.text("client_id")
-	return err
+func checkClient(_ context.Context, a *attempt) error {
+	return a.required("client_id", &a.claims.ClientID)
 }
 
-func checkID(_ context.Context, a *attempt) (err error) {
-	a.claims.ID, err = a.text("jti")
-	return err
+func checkID(_ context.Context, a *attempt) error {
+	return a.required("jti", &a.claims.ID)
 }
 
 // checkScope reads the scope, which may be absent but not of another shape:
 // nobody should take an array of one element for its string.
 func checkScope(_ context.Context, a *attempt) error {
-	value, there := a.payload["scope"]
-	scope, ok := value.(string)
-	if there && !ok {
+	scope, ok := a.payload.Get("scope").(string)
+	if !ok && a.payload.Has("scope") {
 		return errors.New("scope is not a string") // RFC 8693 §4.2
 	}
-	a.claims.Scope = strings.FieldsFunc(scope, func(r rune) bool { return r == ' ' })
+	list := make([]string, 0, strings.Count(scope, " ")+1)
+	for word := range strings.SplitSeq(scope, " ") {
+		if word != "" {
+			list = append(list, word)
+		}
+	}
+	a.claims.Scope = list
 	return nil
 }
 
 // checkSession reads what is said about the login, if anything.
 func checkSession(_ context.Context, a *attempt) (err error) {
-	if _, there := a.payload["auth_time"]; there {
+	if a.payload.Has("auth_time") {
 		if a.claims.AuthTime, err = a.date("auth_time"); err != nil {
 			return err
 		}
 	}
-	if _, there := a.payload["sid"]; there {
+	if a.payload.Has("sid") {
 		a.claims.SessionID, err = a.text("sid")
 	}
 	return err
@@ -118,9 +130,9 @@ func checkSession(_ context.Context, a *attempt) (err error) {
 
 // takeRest fills in the claims that cannot make a token invalid.
 func (a *attempt) takeRest() {
-	for _, member := range registered {
+	for _, m := range a.payload {
 		var field *[]string
-		switch member {
+		switch m.Name {
 		case "roles":
 			field = &a.claims.Roles
 		case "groups":
@@ -128,22 +140,37 @@ func (a *attempt) takeRest() {
 		case "entitlements":
 			field = &a.claims.Entitlements
 		default:
-			delete(a.payload, member)
+			if isRegistered(m.Name) {
+				continue
+			}
+		}
+		if list, ok := discovery.StringList(m.Value); ok && field != nil {
+			*field = list
 			continue
 		}
-		if list, ok := discovery.StringList(a.payload[member]); ok {
-			*field = list
-			delete(a.payload, member)
+		if a.claims.Extra == nil {
+			a.claims.Extra = make(map[string]any)
 		}
-	}
-	if len(a.payload) > 0 {
-		a.claims.Extra = a.payload
+		a.claims.Extra[m.Name] = m.Value
 	}
 }
 
-// text reads a required member.
+// lacks says that a member is not there, and need not be.
+func (a *attempt) lacks(member string) bool {
+	return !a.payload.Has(member) && a.authority.mayLack(member)
+}
+
+// required reads a member that this issuer's tokens must have.
+func (a *attempt) required(member string, field *string) (err error) {
+	if !a.lacks(member) {
+		*field, err = a.text(member)
+	}
+	return err
+}
+
+// text reads a member that is there.
 func (a *attempt) text(member string) (string, error) {
-	text, ok := a.payload[member].(string)
+	text, ok := a.payload.Get(member).(string)
 	if !ok || text == "" {
 		return "", fmt.Errorf("%s is missing, or not a string", member)
 	}
@@ -153,7 +180,7 @@ func (a *attempt) text(member string) (string, error) {
 // date reads a NumericDate (RFC 7519 §2): seconds since 1970, up to the year
 // 9999, possibly with a fraction.
 func (a *attempt) date(member string) (time.Time, error) {
-	number, ok := a.payload[member].(json.Number)
+	number, ok := a.payload.Get(member).(json.Number)
 	if !ok {
 		return time.Time{}, fmt.Errorf("%s is missing, or not a number", member)
 	}

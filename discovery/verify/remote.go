@@ -23,23 +23,25 @@ const (
 //	                  └── on failure the old one stays, and the retries begin
 type remote struct {
 	cache
-	config
-	issuer string
-	stop   context.CancelFunc
-	ended  chan struct{}
+	trust
+	log   *slog.Logger
+	stop  context.CancelFunc
+	ended chan struct{}
 }
 
-// startRemote fetches the keys once and starts the refreshing.
-func startRemote(ctx context.Context, issuer string, c config) (*remote, error) {
-	r := &remote{
-		cache:  cache{wanted: make(chan struct{}, 1), begun: time.Now()},
-		config: c, issuer: issuer, ended: make(chan struct{}),
+// startRemote fetches the keys once, unless the issuer may be away, and starts
+// the refreshing.
+func startRemote(ctx context.Context, t trust, log *slog.Logger) (*remote, error) {
+	r := &remote{cache: cache{wanted: make(chan struct{}, 1)}, trust: t, log: log, ended: make(chan struct{})}
+	r.begin() // tokens that come before the first keys wait for them
+	if !t.fromStart {
+		first, err := r.fetch(ctx)
+		if err != nil {
+			return nil, err
+		}
+		r.held.Store(first)
+		r.end()
 	}
-	first, err := r.fetch(ctx)
-	if err != nil {
-		return nil, err
-	}
-	r.held.Store(first)
 	ctx, r.stop = context.WithCancel(context.Background())
 	go r.run(ctx)
 	return r, nil
@@ -55,7 +57,10 @@ func (r *remote) run(ctx context.Context) {
 	defer close(r.ended)
 	defer r.retire()
 	retry := retryFirst
-	wait := early(r.held.Load().maxAge)
+	var wait time.Duration
+	if first := r.held.Load(); first != nil {
+		wait = early(first.maxAge)
+	}
 	for {
 		timer := time.NewTimer(wait)
 		select {
@@ -74,11 +79,20 @@ func (r *remote) run(ctx context.Context) {
 		} else if ctx.Err() == nil {
 			wait = early(retry)
 			retry = min(2*retry, retryLast)
-			r.log.Warn("issuer's keys not refreshed, the old ones stay in use",
-				"issuer", r.issuer, "fetched", r.held.Load().at, "retry_in", wait, "error", err)
+			r.complain(err, wait)
 		}
 		r.end()
 	}
+}
+
+// complain logs that a fetch failed.
+func (r *remote) complain(err error, wait time.Duration) {
+	log := r.log.With("issuer", r.issuer, "retry_in", wait, "error", err)
+	if old := r.held.Load(); old != nil {
+		log.Warn("issuer's keys not refreshed, the old ones stay in use", "fetched", old.at)
+		return
+	}
+	log.Warn("issuer's keys not fetched yet, its tokens cannot be verified")
 }
 
 // early shortens a time by 5 to 20 %, so that many verifiers do not ask at once.
@@ -115,7 +129,7 @@ func (r *remote) fetch(ctx context.Context) (*held, error) {
 
 // fetchFrom gets a key set, or finds that the old one is still current.
 func (r *remote) fetchFrom(ctx context.Context, uri string, old *held) (*held, error) {
-	next := &held{uri: uri, at: time.Now()}
+	next := &held{uri: uri, at: time.Now(), longest: r.longest}
 	etag := ""
 	if old != nil {
 		etag = old.etag
@@ -128,7 +142,7 @@ func (r *remote) fetchFrom(ctx context.Context, uri string, old *held) (*held, e
 		next.set = old.set
 	}
 	r.report(ctx, next.set)
-	next.etag, next.maxAge = fresh.ETag, fresh.MaxAge
+	next.etag, next.maxAge = fresh.ETag, min(fresh.MaxAge, r.longest/2)
 	return next, nil
 }
 

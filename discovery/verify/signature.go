@@ -6,12 +6,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
-	_ "crypto/sha256" // for crypto.Hash
-	_ "crypto/sha512"
+	"crypto/sha256"
+	_ "crypto/sha512" // for crypto.Hash
 	"errors"
 	"fmt"
-	"math/big"
-	"strings"
 )
 
 // algorithms are the JWS algorithms that may be used, by name, each with its
@@ -36,27 +34,38 @@ var algorithms = map[string]struct {
 // checkKey finds the key. The algorithm is the key's property; a token that
 // names another is refused (RFC 8725 §3.1).
 func checkKey(ctx context.Context, a *attempt) error {
-	found, err := a.keys(ctx, a.kid)
+	found, set, err := a.authority.keys.find(ctx, a.header.kid)
 	if err != nil {
 		return err
 	}
-	if found.Algorithm != a.alg {
-		return fmt.Errorf("the key is for %s, the token says %.40q", found.Algorithm, a.alg)
+	if found.Algorithm != a.header.alg {
+		return fmt.Errorf("the key is for %s, the token says %.40q", found.Algorithm, a.header.alg)
 	}
-	a.key = found
+	a.key, a.set = found, set
 	return nil
 }
 
 func checkSignature(_ context.Context, a *attempt) error {
-	signed := []byte(a.raw[:strings.LastIndexByte(a.raw, '.')]) // RFC 7515 §5.2
 	alg, ok := algorithms[a.key.Algorithm]
-	if !ok || !alg.verify(a.key.Public, alg.hash, signed, a.parts[2]) {
+	if !ok || !alg.verify(a.key.Public, alg.hash, []byte(a.signed), a.parts[2]) { // RFC 7515 §5.2
 		return errors.New("the signature is not by the key over this token")
 	}
 	return nil
 }
 
+// checkRevoked asks the program.
+func checkRevoked(_ context.Context, a *attempt) error {
+	if a.revoked(a.claims) {
+		return errRevoked
+	}
+	return nil
+}
+
 func digest(hash crypto.Hash, signed []byte) []byte {
+	if hash == crypto.SHA256 { // what most tokens are signed with, without a detour
+		sum := sha256.Sum256(signed)
+		return sum[:]
+	}
 	h := hash.New()
 	h.Write(signed)
 	return h.Sum(nil)
@@ -83,8 +92,30 @@ func verifyECDSA(public crypto.PublicKey, hash crypto.Hash, signed, signature []
 	if len(signature) != 2*size {
 		return false
 	}
-	r, s := new(big.Int).SetBytes(signature[:size]), new(big.Int).SetBytes(signature[size:])
-	return ecdsa.Verify(key, digest(hash, signed), r, s) // which wants 0 < r, s < n
+	return ecdsa.VerifyASN1(key, digest(hash, signed), der(signature)) // which wants 0 < r, s < n
+}
+
+// der writes R ‖ S as the standard library wants it: SEQUENCE { r, s INTEGER },
+// in the one encoding that DER allows (SEC 1 §C.5).
+func der(signature []byte) []byte {
+	size := len(signature) / 2
+	content := make([]byte, 0, 2*(size+3))
+	for _, number := range [][]byte{signature[:size], signature[size:]} {
+		for len(number) > 1 && number[0] == 0 {
+			number = number[1:]
+		}
+		sign := number[0] >> 7 // a byte more, so that the number is not negative
+		content = append(content, 2, byte(len(number))+sign)
+		if sign == 1 {
+			content = append(content, 0)
+		}
+		content = append(content, number...)
+	}
+	whole := append(make([]byte, 0, 3+len(content)), 0x30)
+	if len(content) > 0x7f {
+		whole = append(whole, 0x81)
+	}
+	return append(append(whole, byte(len(content))), content...)
 }
 
 func verifyEd25519(public crypto.PublicKey, _ crypto.Hash, signed, signature []byte) bool {

@@ -1,12 +1,15 @@
 package verify
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/asn1"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -124,6 +127,24 @@ func TestMalleableECDSA(t *testing.T) {
 	b, twinErr := v.Verify(t.Context(), twin)
 	if err != nil || twinErr != nil || token == twin || a.ID != b.ID {
 		t.Errorf("got %v, %v", err, twinErr)
+	}
+}
+
+// R ‖ S becomes the DER that the standard library would write, whatever the
+// numbers are.
+func TestDER(t *testing.T) {
+	for _, size := range []int{32, 48, 66} {
+		for _, first := range []byte{0, 1, 0x7f, 0x80, 0xff} {
+			for zeros := range size {
+				signature := slices.Repeat([]byte{first}, 2*size)
+				clear(signature[:zeros])
+				clear(signature[size : size+(zeros*7)%size])
+				want := must(asn1.Marshal(struct{ R, S *big.Int }{newInt(signature[:size]), newInt(signature[size:])}))
+				if got := der(signature); !bytes.Equal(got, want) {
+					t.Fatalf("%x: got %x, want %x", signature, got, want)
+				}
+			}
+		}
 	}
 }
 
