@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"time"
 )
@@ -64,9 +64,27 @@ func (d *Document) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// is understood by every client, the special one is not.
 	h.Set("Content-Type", "application/json")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(d.maxAge.Seconds()))) // RFC 9111 §5.2.2
+	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(d.maxAge.Seconds()))) // RFC 9111 §5.2.2
 	h.Set("ETag", d.etag)
+	if isPlain(r) {
+		h.Set("Accept-Ranges", "bytes")
+		h.Set("Content-Length", strconv.Itoa(len(d.body)))
+		_, _ = w.Write(d.body) // nothing of it where the method is HEAD
+		return
+	}
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(d.body)) // answers If-None-Match, RFC 9110 §13.1.2
+}
+
+// isPlain reports a request for the whole document without a condition. Most
+// are, and ServeContent takes half as long again for them: it writes the header
+// and the body apart.
+func isPlain(r *http.Request) bool {
+	for _, name := range []string{"Range", "If-None-Match", "If-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range"} {
+		if r.Header[name] != nil {
+			return false
+		}
+	}
+	return true
 }
 
 const allowed = "GET, HEAD, OPTIONS"

@@ -68,6 +68,9 @@ func (r Ring) Published(now time.Time) []Key {
 // or its line does not sign yet or has ended. It reports false only for a ring
 // that was never advanced.
 func (r Ring) Signer(alg Algorithm, now Instant) (Key, bool) {
+	if k := r.line(alg).signer(now); k != nil { // as nearly always
+		return *k, true
+	}
 	lines := append([]Algorithm{alg}, r.lines()...)
 	for _, best := range []func(line) *Key{
 		func(l line) *Key { return l.signer(now) },
@@ -126,7 +129,7 @@ func (r Ring) lines() []Algorithm {
 // line returns the keys of one algorithm. They are the ring's own: whoever
 // changes them must hold a clone.
 func (r Ring) line(alg Algorithm) line {
-	var l line
+	l := make(line, 0, len(r.keys))
 	for i := range r.keys {
 		if r.keys[i].Algorithm == alg {
 			l = append(l, &r.keys[i])

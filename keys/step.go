@@ -93,6 +93,7 @@ func (r *Rotator) attempt(ctx context.Context, t task) (Ring, error) {
 		m.settle(ctx, failed, Ring{})
 		return Ring{}, err
 	}
+	next = next.madeIn(r.cfg.Now().Sub(now.Wall), base)
 	if r.dry {
 		return next.at(0), nil
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,7 +21,7 @@ func (s *Server) mint(ctx context.Context, g Grant) (tokenResponse, error) {
 	lifetime := either(g.Client.AccessLifetime, s.cfg.AccessLifetime)
 	// The key that signs now is published only so long after it stops.
 	lifetime = max(min(lifetime, s.keys.Ring().Schedule().LongestToken()).Truncate(time.Second), time.Second)
-	payload, err := json.Marshal(s.claims(g, lifetime))
+	payload, err := s.claims(g, lifetime).MarshalJSON() // json.Marshal would read it all once more
 	if err != nil {
 		return tokenResponse{}, fmt.Errorf("marshal claims: %w", err)
 	}
@@ -59,13 +58,14 @@ func (s *Server) claims(g Grant, lifetime time.Duration) verify.Claims {
 
 // addUserClaims adds the user's claims that the client's record asks for.
 func addUserClaims(c *verify.Claims, user storage.UserClaims, wanted []string) {
-	for name, set := range map[string]func(){
-		"roles":        func() { c.Roles = user.Roles },
-		"groups":       func() { c.Groups = user.Groups },
-		"entitlements": func() { c.Entitlements = user.Entitlements },
-	} {
-		if slices.Contains(wanted, name) {
-			set()
+	for _, name := range wanted {
+		switch name {
+		case "roles":
+			c.Roles = user.Roles
+		case "groups":
+			c.Groups = user.Groups
+		case "entitlements":
+			c.Entitlements = user.Entitlements
 		}
 	}
 	for name, value := range user.Extra {

@@ -64,14 +64,14 @@ func opsRoutes() []opsRoute {
 	}
 }
 
-// OpsHandler serves the operators' listener: the probes, which are open, and
-// what operators do, each act with an operator token. A page that a browser
+// OpsHandler serves the operators' listener: the probes and the metrics, which
+// are open, and what operators do, each act with an operator token. A page that a browser
 // lets call this listener, by a name that was bound to its address, has no
 // token; so Host, which is anything inside a cluster, is not looked at.
 func (s *Server) OpsHandler() http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath() // a foreign id may hold a slash
 	r.NotFoundHandler = s.opsHandle("none", notFound)
-	for path, h := range map[string]http.HandlerFunc{"/healthz": s.healthy, "/readyz": s.ready, "/openapi.json": describe} {
+	for path, h := range map[string]http.HandlerFunc{"/healthz": s.healthy, "/readyz": s.ready, "/metrics": s.metrics.handler.ServeHTTP, "/openapi.json": describe} {
 		r.Handle(path, h).Methods("GET", "HEAD")
 		r.Handle(path, s.opsHandle("probe", notAllowed("GET, HEAD")))
 	}

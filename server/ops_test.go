@@ -526,7 +526,7 @@ func TestOpsOpen(t *testing.T) {
 	k := newKit(t, "")
 	ops := httptest.NewServer(k.server.OpsHandler())
 	defer ops.Close()
-	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/openapi.json": 200, "/users": 404} {
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/metrics": 200, "/openapi.json": 200, "/users": 404} {
 		r, err := http.NewRequest("GET", ops.URL+path, nil)
 		k.must(err)
 		if a := k.do(r); a.status != want {

@@ -67,7 +67,8 @@ func (s *Server) verifier(keySet []byte, skew time.Duration) (*verify.Verifier, 
 // document serves a public document. Its refusals are those of any endpoint,
 // and it comes whole: a part of it is of use to nobody.
 func (s *Server) document(h *discovery.Holder) http.Handler {
-	const allow = "GET, HEAD, OPTIONS"
+	methods := []string{"GET", "HEAD", "OPTIONS"}
+	allow := strings.Join(methods, ", ")
 	refuse := s.handle("well-known", func(w http.ResponseWriter, r *http.Request) error {
 		if h.Load() == nil {
 			return errUnavailable.retryAfter(retryUnavailable).because(errors.New("nothing is published yet"))
@@ -75,7 +76,7 @@ func (s *Server) document(h *discovery.Holder) http.Handler {
 		return notAllowed(allow)(w, r)
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if h.Load() == nil || !slices.Contains(strings.Split(allow, ", "), r.Method) {
+		if h.Load() == nil || !slices.Contains(methods, r.Method) {
 			refuse.ServeHTTP(w, r)
 			return
 		}

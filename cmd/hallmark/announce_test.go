@@ -27,7 +27,7 @@ func TestAnnounceCommand(t *testing.T) {
 	d := newDesk(t)
 	dir := t.TempDir()
 	d.env = map[string]string{"DIR": dir, "HALLMARK_KEK": newKEK(t), "HALLMARK_ANNOUNCE_COMMAND": gateway, "HALLMARK_ALGORITHMS": "ES256"}
-	s := d.launch("--issuer", someIssuer)
+	s := d.process("--issuer", someIssuer)
 	said := func(k listedKey) string {
 		text, _ := os.ReadFile(filepath.Join(dir, k.Kid+".said"))
 		return string(text)
@@ -56,7 +56,7 @@ func TestAnnounceCommand(t *testing.T) {
 		t.Errorf("a key was announced %d times: %s", got, said(first))
 	}
 	s.stop(t)
-	d.launch("--issuer", someIssuer)
+	d.process("--issuer", someIssuer)
 	eventually(t, "another process announces them again", func() bool { return strings.Count(said(first), "\n") == 3 })
 	env := read(t, filepath.Join(dir, "env"))
 	for line := range strings.Lines(env) {

@@ -41,7 +41,7 @@ type PublicTLS struct {
 
 // OpsListener says where operators are served, and what the listener shows.
 type OpsListener struct {
-	OpsListen  string `setting:"" default:"127.0.0.1:8081" placeholder:"ADDR" help:"Where to serve operators: /healthz, /readyz and, with an operator token, the operators' API. Never let the public reach it. Off loopback only with --ops-tls-cert or --ops-insecure."`
+	OpsListen  string `setting:"" default:"127.0.0.1:8081" placeholder:"ADDR" help:"Where to serve operators: /healthz, /readyz, /metrics and, with an operator token, the operators' API. Never let the public reach it. Off loopback only with --ops-tls-cert or --ops-insecure."`
 	OpsTLSCert string `name:"ops-tls-cert" setting:"" placeholder:"FILE" otherwise:"plain HTTP" help:"Serve operators over TLS, as --tls-cert does the public."`
 	OpsTLSKey  string `name:"ops-tls-key" setting:"" placeholder:"FILE" otherwise:"none" help:"PEM file with the private key of --ops-tls-cert."`
 }

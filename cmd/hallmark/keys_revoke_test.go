@@ -85,7 +85,7 @@ func TestKeysRevokeAll(t *testing.T) {
 				}
 				d.env["HALLMARK_KEK_FILE"] = path
 			}
-			s := d.launch("--issuer", someIssuer, "--algorithms", "ES256,EdDSA")
+			s := d.process("--issuer", someIssuer, "--algorithms", "ES256,EdDSA")
 			before := d.keys()
 			stolen := files(t, d.data)
 			old := read(t, path)
@@ -116,7 +116,7 @@ func TestKeysRevokeAll(t *testing.T) {
 			d.ok("", "keys", "rotate", "--now")
 			eventually(t, "the server takes the next change", func() bool { return len(fetchSet(t, s).Keys) == 6 })
 			s.stop(t)
-			d.launch("--issuer", someIssuer, "--algorithms", "ES256,EdDSA").stop(t)
+			d.process("--issuer", someIssuer, "--algorithms", "ES256,EdDSA").stop(t)
 
 			// Whoever has the old key cannot open the ring.
 			thief := &desk{T: t, data: t.TempDir(), env: map[string]string{}}
@@ -169,8 +169,8 @@ func TestKeysRevokeAllElsewhere(t *testing.T) {
 	d.fails(exitUnusable, "", args, "something else provides the key", "nothing was done", "give a new one before it")
 }
 
-// launch is serve in a process of its own.
-func (d *desk) launch(args ...string) *running {
+// process is serve in a process of its own.
+func (d *desk) process(args ...string) *running {
 	d.Helper()
 	s := &running{done: make(chan int, 1)}
 	cmd := exec.Command(buildProgram(d.T), append([]string{"serve", "--data", d.data, "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"}, args...)...)

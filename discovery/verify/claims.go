@@ -1,10 +1,8 @@
 package verify
 
 import (
-	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -44,35 +42,8 @@ func (c Claims) MarshalJSON() ([]byte, error) {
 		len(c.Audience) == 0 || slices.Contains(c.Audience, "") || c.ExpiresAt.IsZero() || c.IssuedAt.IsZero() {
 		return nil, errors.New("claims lack one of iss, sub, aud, exp, iat, jti, client_id")
 	}
-	members := map[string]any{
-		"iss": c.Issuer, "sub": c.Subject, "jti": c.ID, "client_id": c.ClientID,
-		"exp": c.ExpiresAt.Unix(), "iat": c.IssuedAt.Unix(),
-	}
-	if len(c.Audience) == 1 { // RFC 7519 §4.1.3
-		members["aud"] = c.Audience[0]
-	} else {
-		members["aud"] = c.Audience
-	}
-	if !c.AuthTime.IsZero() {
-		members["auth_time"] = c.AuthTime.Unix()
-	}
-	if len(c.Scope) > 0 {
-		members["scope"] = strings.Join(c.Scope, " ") // RFC 8693 §4.2
-	}
-	if c.SessionID != "" {
-		members["sid"] = c.SessionID
-	}
-	for name, list := range map[string][]string{"roles": c.Roles, "groups": c.Groups, "entitlements": c.Entitlements} {
-		if len(list) > 0 {
-			members[name] = list
-		}
-	}
-	for name, value := range c.Extra {
-		if !isRegistered(strings.ToLower(name)) {
-			members[name] = value
-		}
-	}
-	return json.Marshal(members)
+	var room [20]member // all but the extra ones fit
+	return marshal(c.appendMembers(room[:0]))
 }
 
 // isRegistered says whether Claims has a field for the claim. For nbf it has
