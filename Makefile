@@ -38,11 +38,13 @@ fuzz:
 bench:
 	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./...
 
-# The nested modules keep third-party clients and resource servers out of our go.mod.
+# The nested modules keep third-party clients, resource servers and test vectors
+# out of our go.mod. What verifiers cost is measured without the race detector.
 nested:
 	@set -e; for mod in conformance/*/go.mod; do \
 		echo "module $$(dirname $$mod)"; (cd "$$(dirname $$mod)" && go vet ./... && go test -race ./...); \
 	done
+	cd conformance/vectors && go test -count=1 -run '^TestCost$$' -v -bench . -benchtime $(BENCHTIME) ./...
 
 # The build that can keep private halves in a PKCS#11 token, against SoftHSM.
 pkcs11:

@@ -17,16 +17,17 @@ import (
 const (
 	fetchTimeout  = 10 * time.Second
 	fetchLimit    = 256 << 10 // bytes of a document, after decompression
-	minFreshness  = time.Minute
+	minFreshness  = time.Second
 	maxFreshness  = time.Hour
+	unstored      = time.Minute // what must not be stored, or is stale as it comes, is kept for so long
 	maxETagLength = 256
 )
 
 // Freshness says how a fetched document may be kept.
 type Freshness struct {
 	// MaxAge is how long the document need not be fetched again: what the
-	// answer's Cache-Control and Age say, at least a minute and at most an hour,
-	// MaxAge if they say nothing.
+	// answer's Cache-Control and Age say, at most an hour; MaxAge if they say
+	// nothing, a minute if they leave no time at all.
 	MaxAge time.Duration
 	// ETag can be given to the next fetch; empty if the answer had none.
 	ETag string
@@ -172,25 +173,25 @@ func isJSON(contentType string) bool {
 
 // freshness reads RFC 9111 §5.1 (Age) and §5.2.2 (Cache-Control).
 func freshness(h http.Header) Freshness {
-	age, keep := MaxAge, true
+	age, store := MaxAge, true
 	for directive := range strings.SplitSeq(strings.Join(h.Values("Cache-Control"), ","), ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
 		switch strings.ToLower(name) {
 		case "no-store", "no-cache":
-			keep = false
+			store = false
 		case "max-age":
 			if n, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31); err == nil {
 				age = time.Duration(n) * time.Second
 			}
 		}
 	}
-	if !keep {
-		age = 0
-	}
 	if n, err := strconv.ParseUint(h.Get("Age"), 10, 31); err == nil {
 		age -= time.Duration(n) * time.Second
 	}
-	fresh := Freshness{MaxAge: min(max(age, minFreshness), maxFreshness), ETag: h.Get("ETag")}
+	if !store || age < minFreshness {
+		age = unstored
+	}
+	fresh := Freshness{MaxAge: min(age, maxFreshness), ETag: h.Get("ETag")}
 	if len(fresh.ETag) > maxETagLength {
 		fresh.ETag = ""
 	}

@@ -223,5 +223,8 @@ func parseOKP(jwk map[string]any) (ed25519.PublicKey, error) {
 	if len(x) != ed25519.PublicKeySize { // RFC 8032 §5.1.5
 		return nil, errors.New("x does not have 32 bytes")
 	}
+	if err := checkEdwards(x); err != nil { // RFC 8725 §3.4
+		return nil, err
+	}
 	return x, nil
 }

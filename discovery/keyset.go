@@ -64,9 +64,9 @@ var ErrNoKeys = errors.New("the key set has no usable key")
 // ParseKeySet reads a foreign key set: strict in form, tolerant of keys it does
 // not know. Skipped are keys of unknown types and algorithms (RFC 7517 §5), for
 // encryption, without kid, symmetric, published with private members, RSA under
-// 2048 or over 8192 bits or with an odd exponent, with points off the curve,
-// and all keys that share a kid with a different one: it would be a guess which
-// is meant. Certificates are ignored. A key without alg serves one algorithm
+// 2048 or over 8192 bits or with an odd exponent, with points off the curve
+// or of small order, and all keys that share a kid with a different one: it
+// would be a guess which is meant. Certificates are ignored. A key without alg serves one algorithm
 // all the same: that of its curve, or RS256.
 //
 // A set without usable keys is ErrNoKeys, joined with the first causes.

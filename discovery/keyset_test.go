@@ -14,12 +14,16 @@ import (
 	"errors"
 	"maps"
 	"math/big"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/hallmark-auth/hallmark/conformance/forge"
 )
 
 // One private key of each type serves all tests.
@@ -302,7 +306,9 @@ func FuzzParseKeySet(f *testing.F) {
 	for _, key := range []crypto.PublicKey{rsaKey().Public(), p256().Public(), p521().Public(), edKey().Public()} {
 		f.Add(must(json.Marshal(map[string]any{"keys": []any{jwk(key, "a", nil), jwk(key, "b", map[string]any{"use": "sig", "key_ops": []string{"verify"}})}})))
 	}
-	f.Add([]byte(`{"keys":[{"kty":"RSA","kid":"x","n":"AQAB","e":"AQAB"}]}`))
+	for _, file := range must(filepath.Glob("verify/testdata/keysets/*")) {
+		f.Add([]byte(must(forge.ParseKeySet(file, string(must(os.ReadFile(file))))).JWKS))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		set, err := ParseKeySet(data)
 		if err != nil {
@@ -323,6 +329,10 @@ func FuzzParseKeySet(f *testing.F) {
 			case *ecdsa.PublicKey:
 				if _, err := public.ECDH(); err != nil { // which looks whether the point is on the curve
 					t.Fatal(err)
+				}
+			case ed25519.PublicKey:
+				if everything := append([]byte{1}, make([]byte, 63)...); ed25519.Verify(public, []byte(kid), everything) {
+					t.Fatalf("anybody signs by key %x", public)
 				}
 			}
 		}

@@ -170,6 +170,23 @@ func (r Ring) addAnnounced(alg Algorithm, now Instant, planned time.Time, genera
 	})
 }
 
+// madeIn counts the time that it took to make keys, seconds for a large RSA key
+// on a busy machine: those that are new beside a ring before are served only
+// from then on, and wait for as much longer (law 1).
+func (r Ring) madeIn(took time.Duration, before Ring) Ring {
+	took = (max(took, 0) + time.Microsecond - 1).Truncate(time.Microsecond)
+	r = r.clone()
+	for i := range r.keys {
+		k := &r.keys[i]
+		if k.ReadyAt == 0 || before.find(k.ID) >= 0 {
+			continue
+		}
+		k.ReadyAt = k.ReadyAt.Add(took)
+		k.SignsFrom = later(k.SignsFrom, k.PublishedAt.Add(took+r.schedule.PublishAhead))
+	}
+	return r
+}
+
 // addExempt adds a key that signs at once.
 func (r Ring) addExempt(alg Algorithm, now Instant, generate Generate) (Ring, error) {
 	return r.add(alg, now, generate, func(k *Key) { r.line(alg).promote(k, now.Wall) })

@@ -40,6 +40,18 @@ func (r *Rotator) Reseal(ctx context.Context) (Ring, error) {
 	return r.operate(ctx, task{rewrite: true})
 }
 
+// DryRun returns a Rotator that does what this one would do to the same store,
+// keys made in memory included, and stores nothing: the rings that it returns
+// have version 0.
+func (r *Rotator) DryRun() *Rotator {
+	cfg := r.cfg
+	cfg.OnChange, cfg.Generate, cfg.Destroy, cfg.Log = nil, nil, nil, nil
+	other := NewRotator(cfg)
+	other.dry = true
+	other.sealer.Store(r.sealer.Load())
+	return other
+}
+
 func (r *Rotator) operate(ctx context.Context, t task) (Ring, error) {
 	ctx, cancel := context.WithTimeout(ctx, stepTime)
 	defer cancel()

@@ -178,7 +178,7 @@ func (j keyJSON) key() (Key, error) {
 		return Key{}, errors.New("its times are missing")
 	case j.Handle != "" && !isHandle(j.Handle) || j.Dropped != "" && !isHandle(j.Dropped):
 		return Key{}, errors.New("its handle is not one")
-	case !isKid(k.ID) || checkReason(k.Reason) != nil || k.Reason != "" && !k.revoked():
+	case !isKid(k.ID) || CheckReason(k.Reason) != nil || k.Reason != "" && !k.revoked():
 		return Key{}, errors.New("its kid or its reason is not one")
 	case k.revoked():
 		return k, k.checkRecord(j)

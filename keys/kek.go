@@ -168,10 +168,5 @@ func writeDurably(path string, data []byte, move func(from, to string) error) er
 	if err := move(f.Name(), path); err != nil {
 		return err
 	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return syncDir(dir)
 }

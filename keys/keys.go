@@ -136,6 +136,24 @@ func (k Key) JWK() jose.JSONWebKey {
 	return jose.JSONWebKey{Key: k.Public, KeyID: k.ID, Algorithm: string(k.Algorithm), Use: "sig"}
 }
 
+// PrivateJWK returns both halves, for a move to another issuer, and so a secret.
+// It is an error where the ring does not have the private half (any more).
+func (k Key) PrivateJWK() (jose.JSONWebKey, error) {
+	switch {
+	case k.revoked():
+		return jose.JSONWebKey{}, fmt.Errorf("%s is revoked: nothing is left of it", k)
+	case k.Imported:
+		return jose.JSONWebKey{}, fmt.Errorf("%s is another issuer's, who has its private half", k)
+	case k.External():
+		return jose.JSONWebKey{}, fmt.Errorf("the private half of %s is kept outside of the ring and does not leave that place", k)
+	case k.private == nil:
+		return jose.JSONWebKey{}, fmt.Errorf("%s signs no more: its private half was dropped", k)
+	}
+	jwk := k.JWK()
+	jwk.Key = k.private
+	return jwk, nil
+}
+
 // String names the key and shows nothing of it.
 func (k Key) String() string { return string(k.Algorithm) + " key " + k.ID }
 

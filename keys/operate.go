@@ -55,7 +55,7 @@ const maxReason = 200
 // its line has one left.
 func (r Ring) Revoke(kid, reason string, now Instant, generate Generate) (Ring, error) {
 	now = now.stamped()
-	if err := checkReason(reason); err != nil {
+	if err := CheckReason(reason); err != nil {
 		return r, err
 	}
 	i := r.find(kid)
@@ -114,8 +114,8 @@ func (k *Key) resume(now Instant, stay time.Duration, scheduled bool) {
 	}
 }
 
-// checkReason refuses what would not be one line of text.
-func checkReason(reason string) error {
+// CheckReason refuses what would not be one line of text.
+func CheckReason(reason string) error {
 	if len(reason) > maxReason || !utf8.ValidString(reason) || strings.ContainsFunc(reason, unicode.IsControl) {
 		return fmt.Errorf("the reason is for people: up to %d bytes of text in one line", maxReason)
 	}
@@ -127,7 +127,7 @@ func checkReason(reason string) error {
 // that waits. Keys that are kept outside of the ring are revoked as well.
 func (r Ring) RevokeAll(reason string, now Instant, generate Generate) (Ring, error) {
 	now = now.stamped()
-	if err := checkReason(reason); err != nil {
+	if err := CheckReason(reason); err != nil {
 		return r, err
 	}
 	next := r.clone()

@@ -3,7 +3,9 @@
 package keys
 
 import (
+	"fmt"
 	"io/fs"
+	"os"
 	"syscall"
 )
 
@@ -12,4 +14,14 @@ import (
 func rootOwns(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && stat.Uid == 0
+}
+
+// giveTo lets those use a file who use another one, whoever runs this.
+func giveTo(path string, as fs.FileInfo) error {
+	if stat, ok := as.Sys().(*syscall.Stat_t); ok && (os.Geteuid() == 0 || int(stat.Uid) != os.Geteuid()) {
+		if err := os.Chown(path, int(stat.Uid), int(stat.Gid)); err != nil {
+			return fmt.Errorf("%w; run it as the owner of the file, or as root", err)
+		}
+	}
+	return os.Chmod(path, as.Mode().Perm())
 }

@@ -170,7 +170,7 @@ func (r Ring) at(v storage.Version) Ring {
 
 // same reports whether two rings differ in their version at most.
 func (r Ring) same(s Ring) bool {
-	return r.schedule.same(s.schedule) && r.former.same(s.former) && slices.EqualFunc(r.keys, s.keys, func(a, b Key) bool {
+	return r.schedule.Equal(s.schedule) && r.former.same(s.former) && slices.EqualFunc(r.keys, s.keys, func(a, b Key) bool {
 		return a.ID == b.ID && a.Algorithm == b.Algorithm && a.ReadyAt == b.ReadyAt && a.keptUntil == b.keptUntil && (a.private == nil) == (b.private == nil) && a.dropped == b.dropped &&
 			a.PublishedAt.Equal(b.PublishedAt) && a.SignsFrom.Equal(b.SignsFrom) && a.SignsUntil.Equal(b.SignsUntil) &&
 			a.GoneAt.Equal(b.GoneAt) && a.RevokedAt.Equal(b.RevokedAt) && a.Imported == b.Imported

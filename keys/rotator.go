@@ -63,12 +63,14 @@ type RotatorConfig struct {
 // on the way, it signs on with the ring that it has.
 type Rotator struct {
 	cfg      RotatorConfig
+	dry      bool          // nothing is stored
 	turn     chan struct{} // filled while a step is on
 	adopted  chan struct{} // filled while a version is to be reported
 	held     atomic.Pointer[held]
 	sealer   atomic.Pointer[Sealer]
 	failures atomic.Int64              // looks that failed since the process began, for the log
 	tried    atomic.Pointer[time.Time] // when the last failed look ended
+	trouble  atomic.Pointer[error]     // why it failed
 
 	// Of who has the turn:
 	spares []spare         // keys that are kept outside, of rings that may have been stored
@@ -160,6 +162,7 @@ func (r *Rotator) note(ctx context.Context, err error) error {
 	}
 	now := r.cfg.Now()
 	r.tried.Store(&now)
+	r.trouble.Store(&err)
 	r.cfg.Log.LogAttrs(ctx, slog.LevelError, "key ring: look failed, signing goes on with the ring at hand",
 		slog.Any("error", err), slog.Int64("failures", r.failures.Add(1)))
 	return err
@@ -173,7 +176,11 @@ func (r *Rotator) Healthy() error {
 		return errors.New("the key ring was not loaded yet")
 	}
 	if age := r.age(h); age > h.ring.schedule.stale() {
-		return fmt.Errorf("the key ring was last looked at %s ago, more than %d polls of %s", age.Round(time.Millisecond), stalePolls, h.ring.schedule.Poll)
+		err := fmt.Errorf("the key ring was last looked at %s ago, more than %d polls of %s", age.Round(time.Millisecond), stalePolls, h.ring.schedule.Poll)
+		if trouble := r.trouble.Load(); trouble != nil {
+			err = fmt.Errorf("%w; the last look that failed: %w", err, *trouble)
+		}
+		return err
 	}
 	return nil
 }

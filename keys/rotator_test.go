@@ -195,6 +195,9 @@ func TestStoreAway(t *testing.T) {
 	if err := r.Look(t.Context()); err == nil || r.failures.Load() != 2 || !strings.Contains(s.logged(), "no route") {
 		t.Errorf("%v, %d failures, log %s", err, r.failures.Load(), s.logged())
 	}
+	if err := r.Healthy(); err == nil || !strings.Contains(err.Error(), "no route") {
+		t.Errorf("healthy does not say why: %v", err)
+	}
 	s.setFail(nil)
 	s.must(r.Look(t.Context()))
 	s.must(r.Healthy())

@@ -51,6 +51,29 @@ func DefaultSchedule() Schedule {
 // (law 2), whoever signed it last and whoever withdraws the key first.
 func (s Schedule) LongestToken() time.Duration { return s.KeepAfter - leeway - s.Skew - s.Poll }
 
+// A Need is how long a setting must be at least (law 5).
+type Need struct {
+	Setting   string // as in the configuration
+	Is, Least time.Duration
+	For       string // what it is needed for
+	Sum       string // what Least is made of
+}
+
+// Needs returns what the laws demand of the schedule's intervals.
+func (s Schedule) Needs() []Need {
+	return []Need{
+		{"rotate-every", s.RotateEvery, s.PublishAhead, "for a key to be ready in time", fmt.Sprintf("publish-ahead %s", s.PublishAhead)},
+		{
+			"publish-ahead", s.PublishAhead, 2*s.MaxAge + s.Poll + s.Skew, "for verifiers to know a key before it signs",
+			fmt.Sprintf("2 × max-age %s + poll %s + skew %s", s.MaxAge, s.Poll, s.Skew),
+		},
+		{
+			"keep-after", s.KeepAfter, time.Second + leeway + s.Skew + s.Poll, "for any token to verify until its end",
+			fmt.Sprintf("lifetime from %s + leeway %s + skew %s + poll %s", time.Second, leeway, s.Skew, s.Poll),
+		},
+	}
+}
+
 // Check reports every way in which the schedule is unsafe, with the sums (law 5).
 func (s Schedule) Check() error {
 	var problems []error
@@ -66,16 +89,10 @@ func (s Schedule) Check() error {
 			unsafe("%s %s is out of range: whole microseconds, more than 0 and at most %s", d.name, d.is, longest)
 		}
 	}
-	if need := 2*s.MaxAge + s.Poll + s.Skew; s.PublishAhead < need {
-		unsafe("publish-ahead %s is too short for verifiers to know a key before it signs: 2 × max-age %s + poll %s + skew %s = %s",
-			s.PublishAhead, s.MaxAge, s.Poll, s.Skew, need)
-	}
-	if s.RotateEvery < s.PublishAhead {
-		unsafe("rotate-every %s is shorter than publish-ahead %s: no key would be ready in time", s.RotateEvery, s.PublishAhead)
-	}
-	if need := time.Second + leeway + s.Skew + s.Poll; s.KeepAfter < need {
-		unsafe("keep-after %s is too short for any token to verify until its end: lifetime from %s + leeway %s + skew %s + poll %s = %s",
-			s.KeepAfter, time.Second, leeway, s.Skew, s.Poll, need)
+	for _, n := range s.Needs() {
+		if n.Is < n.Least {
+			unsafe("%s %s is too short %s: %s = %s", n.Setting, n.Is, n.For, n.Sum, n.Least)
+		}
 	}
 	if b := s.RSABits; b != 0 && (b < leastRSABits || b > mostRSABits || b%256 != 0) {
 		unsafe("rsa-bits %d: use %d, 3072 or %d, or another multiple of 256 between them", b, leastRSABits, mostRSABits)
@@ -117,7 +134,8 @@ func (s Schedule) clone() Schedule {
 	return s
 }
 
-func (s Schedule) same(t Schedule) bool {
+// Equal reports whether two schedules are the same.
+func (s Schedule) Equal(t Schedule) bool {
 	algorithms := slices.Equal(s.Algorithms, t.Algorithms)
 	return algorithms && s.RotateEvery == t.RotateEvery && s.PublishAhead == t.PublishAhead &&
 		s.KeepAfter == t.KeepAfter && s.rsaBits() == t.rsaBits() && s.MaxAge == t.MaxAge && s.Poll == t.Poll && s.Skew == t.Skew

@@ -86,9 +86,9 @@ func (s *Sealer) Open(sealed []byte) (Ring, error) {
 	if len(sealed) > maxSealed {
 		return Ring{}, fmt.Errorf("%w: more than %d bytes", ErrCorrupt, maxSealed)
 	}
-	jwe, err := jose.ParseEncryptedCompact(string(sealed), []jose.KeyAlgorithm{jose.A256GCMKW}, []jose.ContentEncryption{jose.A256GCM})
+	jwe, err := parseSealed(sealed)
 	if err != nil {
-		return Ring{}, fmt.Errorf("%w: not a JWE of A256GCMKW and A256GCM", ErrCorrupt)
+		return Ring{}, err
 	}
 	key, err := s.find(jwe.Header.KeyID)
 	if err != nil {
@@ -104,6 +104,27 @@ func (s *Sealer) Open(sealed []byte) (Ring, error) {
 		return Ring{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	return r, nil
+}
+
+// SealedWith returns the name of the key-encryption key that a sealed ring
+// needs, as KEKID has it, without opening the ring.
+func SealedWith(sealed []byte) (string, error) {
+	if len(sealed) > maxSealed {
+		return "", fmt.Errorf("%w: more than %d bytes", ErrCorrupt, maxSealed)
+	}
+	jwe, err := parseSealed(sealed)
+	if err != nil {
+		return "", err
+	}
+	return jwe.Header.KeyID, nil
+}
+
+func parseSealed(sealed []byte) (*jose.JSONWebEncryption, error) {
+	jwe, err := jose.ParseEncryptedCompact(string(sealed), []jose.KeyAlgorithm{jose.A256GCMKW}, []jose.ContentEncryption{jose.A256GCM})
+	if err != nil {
+		return nil, fmt.Errorf("%w: not a JWE of A256GCMKW and A256GCM", ErrCorrupt)
+	}
+	return jwe, nil
 }
 
 func (s *Sealer) find(id string) ([]byte, error) {

@@ -44,7 +44,8 @@ type simLaws struct {
 	ring    Ring // as it was stored last
 	setBack bool // the store, and not everybody who runs has looked since
 	pending []*simReplica
-	cold    bool // it was set back while nobody ran, and nobody has recovered it
+	restore time.Duration // when it was last
+	cold    bool          // it was set back while nobody ran, and nobody has recovered it
 	cause   simCause
 	gone    map[string]bool
 	goneAt  map[string]time.Time
@@ -164,7 +165,7 @@ func (l *simLaws) agree() {
 	s := l.s
 	var on []*simReplica
 	for _, r := range s.replicas {
-		if r.attentive() {
+		if r.attentive() && len(r.signers) == len(s.asked) {
 			on = append(on, r)
 		}
 	}
@@ -177,16 +178,10 @@ func (l *simLaws) agree() {
 			delete(l.apart, pair)
 		}
 	}
-	for _, alg := range s.algorithms(l.ring) {
-		var kids [simMost]string
+	for n, alg := range s.asked {
 		for i, r := range on {
-			k, _ := r.held.ring.Signer(alg, r.rot.instant(r.held))
-			if s.broken.signer != nil {
-				k, _ = s.broken.signer(r, alg, k, true)
-			}
-			kids[i] = k.ID
-			for j, other := range on[:i] {
-				l.pair(simPair{other, r, alg}, kids[j], k.ID)
+			for _, other := range on[:i] {
+				l.pair(simPair{other, r, alg}, other.signers[n], r.signers[n])
 			}
 		}
 	}

@@ -28,6 +28,8 @@ type simReplica struct {
 	held    *held         // as it was after the last good look
 	set     *simSet
 	paused  bool
+
+	signers []string      // the kids with which it signed just now, for each of sim.asked
 	next    time.Duration // its next look
 	looked  time.Duration // its last good look
 	// ready: the load balancer sends it requests. Whoever was ready when the
@@ -157,7 +159,8 @@ func (r *simReplica) serve() {
 		r.came(nil)
 	}
 	now := r.rot.instant(h)
-	for _, alg := range r.s.algorithms(h.ring) {
+	r.signers = r.signers[:0]
+	for _, alg := range r.s.asked {
 		k, ok := h.ring.Signer(alg, now)
 		if r.s.broken.signer != nil {
 			k, ok = r.s.broken.signer(r, alg, k, ok)
@@ -166,14 +169,12 @@ func (r *simReplica) serve() {
 			r.s.laws.broke(lawSigns, "%s: nobody signs for %q", r, alg)
 			return
 		}
+		r.signers = append(r.signers, k.ID)
 		if r.ready {
 			r.s.issue(r, h.ring, k, now.Wall)
 		}
 	}
 }
-
-// algorithms are what clients ask for: every line, and what there is not.
-func (s *sim) algorithms(r Ring) []Algorithm { return append(r.lines(), "HS256") }
 
 // drift lets a clock run slow by a little, or be set forward. While it counts
 // the time since its last look a process goes by the monotonic clock, so that

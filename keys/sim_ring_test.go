@@ -55,6 +55,7 @@ func (l *simLaws) stored(ring Ring) {
 	l.bounded(ring)
 	l.published(ring)
 	l.ring = ring
+	s.asked = append(ring.lines(), "HS256")
 	l.cold = l.cold && !l.cause.fresh
 	l.setBack = l.cold || len(l.pending) > 0
 	s.counts.stored++
@@ -78,7 +79,8 @@ func (l *simLaws) key(k Key, ahead time.Duration) (revoked bool) {
 	if known.lost {
 		l.found(known)
 	}
-	if l.gone[k.ID] && !l.setBack {
+	// After a restore, somebody may publish for longer what another has seen go.
+	if again := !k.usable() && s.now-l.restore < l.ring.stay(); l.gone[k.ID] && !l.setBack && !(l.restore > 0 && again) {
 		l.broke(lawHistory, "%s was gone and is back", k)
 	}
 	delete(l.gone, k.ID)
@@ -104,12 +106,12 @@ func (l *simLaws) key(k Key, ahead time.Duration) (revoked bool) {
 	return false
 }
 
-// found: a key that was lost with the data is back, from whoever held it. If
-// that took long, verifiers had to do without.
+// found: a key that was lost with the data is back, from whoever held it, and
+// the others hear of it now. If it took long, verifiers had to do without.
 func (l *simLaws) found(k *simKey) {
-	k.lost = false
+	k.lost, k.stored, k.excused = false, l.s.now, l.excused
 	if l.s.now-k.lostAt > stalePolls*l.s.plan.schedule.Poll {
-		k.exempt, k.stored, k.excused = true, l.s.now, l.excused
+		k.exempt = true
 	}
 }
 
@@ -177,7 +179,7 @@ func (l *simLaws) restored(ring Ring) {
 			known.undone = true
 		}
 	}
-	l.ring = ring
+	l.ring, l.restore = ring, l.s.now
 	for _, r := range l.s.replicas {
 		if r.running() && r.held.ring.version >= ring.version {
 			l.pending = append(l.pending, r)

@@ -39,6 +39,7 @@ type sim struct {
 	agenda    []simEvent
 	settled   bool // nothing goes wrong any more
 	broken    simBreakage
+	asked     []Algorithm // what clients ask for: every line of the stored ring, and what there is not
 	counts    simCounts
 	tell      func(string, ...any) // of what happens, if anybody listens
 }
@@ -53,8 +54,6 @@ type simPlan struct {
 	turns    int     // how many RotateEvery it lives
 	dir      string  // for the files
 }
-
-const simMost = 4 // replicas
 
 // A simEvent is planned.
 type simEvent struct {

@@ -16,17 +16,17 @@ import (
 func minutes(r *rand.Rand) Schedule {
 	s := Schedule{
 		Algorithms: simAlgorithms(r), Skew: 2 * time.Minute,
-		MaxAge: time.Duration(10+r.IntN(50)) * time.Second, Poll: time.Duration(5+r.IntN(35)) * time.Second,
+		MaxAge: time.Duration(10+r.IntN(50)) * time.Second, Poll: time.Duration(10+r.IntN(30)) * time.Second,
 	}
 	s.PublishAhead = 2*s.MaxAge + s.Poll + s.Skew
-	s.RotateEvery = s.PublishAhead + time.Duration(r.IntN(200))*time.Second
-	s.KeepAfter = time.Second + leeway + s.Skew + s.Poll + time.Duration(1+r.IntN(300))*time.Second
+	s.RotateEvery = s.PublishAhead + time.Duration(r.IntN(100))*time.Second
+	s.KeepAfter = time.Second + leeway + s.Skew + s.Poll + time.Duration(1+r.IntN(120))*time.Second
 	return s
 }
 
 // simAlgorithms are one line or more, most of keys that are quickly made and read.
 func simAlgorithms(r *rand.Rand) []Algorithm {
-	return [][]Algorithm{{EdDSA}, {ES256, RS256}, {EdDSA, RS256, PS256}, {EdDSA, RS256, PS256, ES256}}[r.IntN(4)]
+	return [][]Algorithm{{RS256, PS256}, {ES256, EdDSA}, {EdDSA, RS256, PS256}, {RS256, EdDSA, PS256, ES256}}[r.IntN(4)]
 }
 
 // hours is a schedule under which verifiers may keep the key set for a day.
@@ -41,7 +41,7 @@ func hours(r *rand.Rand) Schedule {
 func simPlanOf(seed uint64, dir string) simPlan {
 	r := rand.New(rand.NewPCG(seed, 1))
 	p := simPlan{schedule: minutes(r), replicas: 2 + r.IntN(2)*r.IntN(3), turns: 40, dir: dir}
-	if seed%64 == 63 {
+	if seed%128 == 63 {
 		p.schedule, p.turns = hours(r), 6
 	}
 	p.trouble = []float64{0, 0.2, 0.5, 1, 3}[r.IntN(5)]

@@ -93,6 +93,10 @@ func (r *Rotator) attempt(ctx context.Context, t task) (Ring, error) {
 		m.settle(ctx, failed, Ring{})
 		return Ring{}, err
 	}
+	next = next.madeIn(r.cfg.Now().Sub(now.Wall), base)
+	if r.dry {
+		return next.at(0), nil
+	}
 	lost := found.ring
 	if old, holds := found.ring.version, r.Ring().version; !next.same(found.ring) || found.empty || old < holds || t.rewrite || t.recover {
 		next = next.at(max(old, holds, mark.Version) + 1)

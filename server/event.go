@@ -44,11 +44,11 @@ func (e *event) alarm(what string, attrs ...slog.Attr) {
 }
 
 // log writes the event's one record.
-func (e *event) log(ctx context.Context, log *slog.Logger, status int, err error, now time.Time) {
+func (e *event) log(ctx context.Context, log *slog.Logger, status int, err error, took time.Duration) {
 	level := e.level
 	attrs := []slog.Attr{
 		slog.String("request_id", e.id), slog.String("endpoint", e.endpoint), slog.Int("status", status),
-		slog.String("address", e.addr.String()), slog.Duration("took", now.Sub(e.start)),
+		slog.String("address", e.addr.String()), slog.Duration("took", took),
 	}
 	if err != nil {
 		refusal := asError(err)

@@ -25,7 +25,9 @@ func (s *Server) handle(endpoint string, h handlerFunc) http.Handler {
 		if err != nil {
 			asError(err).render(rec)
 		}
-		ev.log(ctx, s.log, rec.status, err, s.now())
+		took := s.now().Sub(ev.start)
+		ev.log(ctx, s.log, rec.status, err, took)
+		s.metrics.count(endpoint, rec.status, took)
 	})
 }
 

@@ -74,7 +74,7 @@ func FuzzClientAddr(f *testing.F) {
 // it says stays inside.
 func TestPanic(t *testing.T) {
 	var log strings.Builder
-	s := &Server{log: slog.New(slog.NewJSONHandler(&log, nil)), clock: time.Now}
+	s := &Server{log: slog.New(slog.NewJSONHandler(&log, nil)), clock: time.Now, metrics: newMetrics(nil)}
 	rec := httptest.NewRecorder()
 	h := s.handle("broken", func(http.ResponseWriter, *http.Request) error { panic("inner workings") })
 	h.ServeHTTP(rec, httptest.NewRequest("POST", "/", nil))

@@ -59,17 +59,19 @@ func opsRoutes() []opsRoute {
 		{"GET", "/keys", areaKeys, "", listKeys},
 		{"POST", "/keys/rotate", areaKeys, "", rotateKeys},
 		{"POST", "/keys/{kid}/revoke", areaKeys, "", revokeKey},
+		{"GET", "/keys/policy", areaKeys, "", getPolicy},
+		{"PATCH", "/keys/policy", areaKeys, "", editPolicy},
 	}
 }
 
-// OpsHandler serves the operators' listener: the probes, which are open, and
-// what operators do, each act with an operator token. A page that a browser
+// OpsHandler serves the operators' listener: the probes and the metrics, which
+// are open, and what operators do, each act with an operator token. A page that a browser
 // lets call this listener, by a name that was bound to its address, has no
 // token; so Host, which is anything inside a cluster, is not looked at.
 func (s *Server) OpsHandler() http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath() // a foreign id may hold a slash
 	r.NotFoundHandler = s.opsHandle("none", notFound)
-	for path, h := range map[string]http.HandlerFunc{"/healthz": s.healthy, "/readyz": s.ready, "/openapi.json": describe} {
+	for path, h := range map[string]http.HandlerFunc{"/healthz": s.healthy, "/readyz": s.ready, "/metrics": s.metrics.handler.ServeHTTP, "/openapi.json": describe} {
 		r.Handle(path, h).Methods("GET", "HEAD")
 		r.Handle(path, s.opsHandle("probe", notAllowed("GET, HEAD")))
 	}
@@ -124,6 +126,8 @@ type opsCall struct {
 	now   time.Time
 	path  map[string]string // the variables of the route, decoded
 	query map[string]string // the parameters of the URL, those that the route has
+
+	access time.Duration // how long access tokens live that no client's record limits
 }
 
 // An opsAnswer is what an act came to. Without a body the status is 204.
@@ -143,7 +147,7 @@ func (s *Server) operate(route opsRoute) handlerFunc {
 		if err != nil {
 			return err
 		}
-		call := opsCall{w: w, r: r, op: op, now: s.now()}
+		call := opsCall{w: w, r: r, op: op, now: s.now(), access: s.cfg.AccessLifetime}
 		if err := call.parse(route); err != nil {
 			return err
 		}

@@ -37,6 +37,14 @@ func (c *opsCall) parse(route opsRoute) (err error) {
 	return nil
 }
 
+// mayRead is read for a body that may be left out.
+func (c opsCall) mayRead(into any) error {
+	if c.r.ContentLength == 0 {
+		return nil
+	}
+	return c.read(into)
+}
+
 // none expects that there is no body.
 func (c opsCall) none() error {
 	switch n, err := io.CopyN(io.Discard, c.r.Body, 1); {

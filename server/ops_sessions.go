@@ -110,6 +110,7 @@ func listKeys(c opsCall) (opsAnswer, error) {
 type rotateBody struct {
 	Algorithm string `json:"alg"`
 	Now       bool   `json:"now"`
+	DryRun    bool   `json:"dry_run"`
 }
 
 type rotationList struct {
@@ -121,24 +122,15 @@ func rotateKeys(c opsCall) (opsAnswer, error) {
 	if err := c.read(&body); err != nil {
 		return opsAnswer{}, err
 	}
-	done, err := c.op.RotateKeys(c.r.Context(), keys.Algorithm(body.Algorithm), body.Now)
+	done, err := c.acting(body.DryRun).RotateKeys(c.r.Context(), keys.Algorithm(body.Algorithm), body.Now)
 	if err != nil {
 		return opsAnswer{}, err
 	}
 	list := rotationList{[]operator.RotationView{}}
 	for _, r := range done {
-		list.Rotations = append(list.Rotations, operator.ViewRotation(r))
+		v := operator.ViewRotation(r)
+		v.DryRun = body.DryRun
+		list.Rotations = append(list.Rotations, v)
 	}
 	return ok(list)
-}
-
-func revokeKey(c opsCall) (opsAnswer, error) {
-	if err := c.none(); err != nil {
-		return opsAnswer{}, err
-	}
-	done, err := c.op.RevokeKey(c.r.Context(), c.path["kid"], "")
-	if err != nil {
-		return opsAnswer{}, err
-	}
-	return ok(operator.ViewRevocation(done))
 }

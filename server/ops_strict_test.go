@@ -141,7 +141,7 @@ func TestOpsHTTP(t *testing.T) {
 		return resp
 	}
 	reader := b.newToken("reader", time.Hour, "read")
-	for path, status := range map[string]int{"/users": 200, at: 200, at + "x": 404, "/users?x=1": 400, "/keys": 200, "/healthz": 200, "/openapi.json": 200} {
+	for path, status := range map[string]int{"/users": 200, at: 200, at + "x": 404, "/users?x=1": 400, "/keys": 200, "/healthz": 200, "/metrics": 200, "/openapi.json": 200} {
 		get, head := ask("GET", path, reader), ask("HEAD", path, reader)
 		if get.StatusCode != status || head.StatusCode != status || head.ContentLength != get.ContentLength {
 			t.Errorf("%s: GET %d, HEAD %d of %d bytes, want %d", path, get.StatusCode, head.StatusCode, head.ContentLength, status)
@@ -151,7 +151,7 @@ func TestOpsHTTP(t *testing.T) {
 		t.Errorf("HEAD without a good token is answered %d", resp.StatusCode)
 	}
 	for path, allow := range map[string]string{
-		"/users": "GET, HEAD, POST", "/users/by-foreign-id/sessions": "PUT", "/users/by-foreign-id/1": "PUT", at: "GET, HEAD, PATCH, DELETE", "/readyz": "GET, HEAD",
+		"/users": "GET, HEAD, POST", "/users/by-foreign-id/sessions": "PUT", "/users/by-foreign-id/1": "PUT", at: "GET, HEAD, PATCH, DELETE", "/readyz": "GET, HEAD", "/metrics": "GET, HEAD",
 	} {
 		for range 10 { // each time another handler: its order is no chance
 			resp := httptest.NewRecorder()

@@ -11,8 +11,8 @@
 //	{issuer}/.well-known/openid-configuration  GET     the same document where OIDC libraries look
 //	{issuer}/.well-known/jwks.json             GET     RFC 7517 §5
 //
-// and on the operators' listener /healthz, /readyz and the operators' API, which
-// openapi.json describes.
+// and on the operators' listener /healthz, /readyz, /metrics and the operators' API,
+// which openapi.json describes.
 //
 // The life of a request: handle sets headers and starts its event; token reads
 // the form once (params.go) and learns who is calling (clientauth); the
@@ -38,6 +38,7 @@ import (
 
 	"github.com/hallmark-auth/hallmark/discovery"
 	"github.com/hallmark-auth/hallmark/discovery/verify"
+	"github.com/hallmark-auth/hallmark/keys"
 	"github.com/hallmark-auth/hallmark/server/operator"
 	"github.com/hallmark-auth/hallmark/server/password"
 	"github.com/hallmark-auth/hallmark/server/throttle"
@@ -87,6 +88,7 @@ type Server struct {
 	origins   *origins
 	failing   chan struct{} // a place for each failed sign-in that waits for its answer
 	published wellKnown
+	metrics   *metrics
 	tokens    atomic.Pointer[verify.Verifier] // of access tokens that are for this server itself; nil without keys
 }
 
@@ -120,6 +122,7 @@ func New(cfg Config) (*Server, error) {
 		failing: make(chan struct{}, maxFailing),
 	}
 	s.grants = s.grantTypes()
+	s.metrics = newMetrics(func() keys.Status { return s.keys.Status() })
 	return s, nil
 }
 

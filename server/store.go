@@ -51,4 +51,6 @@ type Signer interface {
 	// algorithm, and one whose line does not sign yet gets that too.
 	Sign(ctx context.Context, alg, typ string, payload []byte) (string, error)
 	Ring() keys.Ring
+	// Status is how the process stands with the ring, for /metrics.
+	Status() keys.Status
 }

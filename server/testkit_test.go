@@ -74,6 +74,12 @@ type option func(*server.Config)
 
 func newKit(t *testing.T, path string, options ...option) *kit {
 	t.Helper()
+	return newKitWith(t, path, func(*keys.RotatorConfig) {}, options...)
+}
+
+// newKitWith is newKit with another rotator.
+func newKitWith(t *testing.T, path string, rotator func(*keys.RotatorConfig), options ...option) *kit {
+	t.Helper()
 	k := &kit{T: t, log: &logBuffer{}, clock: &clock{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	logger := slog.New(slog.NewJSONHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -88,7 +94,7 @@ func newKit(t *testing.T, path string, options ...option) *kit {
 	front.Start()
 	k.issuer = front.URL + path
 
-	k.keys = k.newRotator(dir, logger)
+	k.keys = k.newRotator(dir, logger, rotator)
 	k.pool = password.New(password.Config{Workers: 2, MaxWait: 5 * time.Second, Params: cheap})
 	cfg := server.Config{
 		Issuer: k.issuer, AccessLifetime: 10 * time.Minute, IdleLifetime: 24 * time.Hour, AbsoluteLifetime: 72 * time.Hour,
@@ -111,12 +117,12 @@ func newKit(t *testing.T, path string, options ...option) *kit {
 	return k
 }
 
-func (k *kit) newRotator(dir string, logger *slog.Logger) *keys.Rotator {
+func (k *kit) newRotator(dir string, logger *slog.Logger, change func(*keys.RotatorConfig)) *keys.Rotator {
 	kek := make([]byte, 32)
 	rand.Read(kek)
 	sealer, err := keys.NewSealer(kek)
 	k.must(err)
-	return keys.NewRotator(keys.RotatorConfig{
+	cfg := keys.RotatorConfig{
 		Store: k.store, Sealer: sealer, Seen: keys.NewSeen(filepath.Join(dir, "seen")), Schedule: keys.DefaultSchedule(),
 		ServiceTime: k.store.ServiceTime, Now: k.clock.Now, Log: logger,
 		OnChange: func(r keys.Ring) {
@@ -124,7 +130,9 @@ func (k *kit) newRotator(dir string, logger *slog.Logger) *keys.Rotator {
 				k.must(k.server.Publish(r))
 			}
 		},
-	})
+	}
+	change(&cfg)
+	return keys.NewRotator(cfg)
 }
 
 // hold takes the only place of a pool until what it returns is called.

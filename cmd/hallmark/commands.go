@@ -32,9 +32,15 @@ type commands struct {
 		List     keysListCmd     `cmd:"" help:"Draw the timetable of the signing keys, and list who has loaded it."`
 		Replicas keysReplicasCmd `cmd:"" help:"List which version of the keys each server process has loaded."`
 		Rotate   keysRotateCmd   `cmd:"" help:"Let the waiting key sign as soon as every verifier can know it."`
-		Revoke   keysRevokeCmd   `cmd:"" help:"Take a leaked key out of the key set at once; the waiting key signs."`
+		Revoke   keysRevokeCmd   `cmd:"" help:"Take a leaked key, or all of them, out of the key set at once; the waiting key signs, or a fresh one."`
 		Reseal   keysResealCmd   `cmd:"" help:"Seal the signing keys with the first key-encryption key, so that an older one can be dropped."`
-		Recover  keysRecoverCmd  `cmd:"" help:"Go on after the store was set back to an older state, with new keys."`
+		Import   keysImportCmd   `cmd:"" help:"Publish another issuer's public keys for a while, or go on with its key pair."`
+		Policy   struct {
+			Show keysPolicyShowCmd `cmd:"" help:"Show the schedule that the keys follow, and what each interval must be at least."`
+			Set  keysPolicySetCmd  `cmd:"" help:"Change the schedule, announced like any rotation."`
+		} `cmd:"" help:"Work on the schedule that the keys follow."`
+		Export  keysExportCmd  `cmd:"" help:"Write the public keys in a format for gateways and libraries, or a private key to a file."`
+		Recover keysRecoverCmd `cmd:"" help:"Go on after the store was set back to an older state, with new keys."`
 	} `cmd:"" help:"Work on the signing keys."`
 	Operator struct {
 		Token struct {

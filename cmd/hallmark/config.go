@@ -23,8 +23,9 @@ type Config struct {
 	OpsListener `group:"Operators' listener"`
 	OpsInsecure bool `group:"Operators' listener" setting:"" help:"Let the operators' listener leave loopback without TLS, where something else protects it: a network of its own, or a container that publishes no port."`
 
-	Place   `group:"Store and keys"`
-	Logging `group:"Log"`
+	Place           `group:"Store and keys"`
+	AnnounceCommand string `group:"Store and keys" setting:"" placeholder:"COMMAND" otherwise:"none" help:"Command that is run for every key that signs or will, once it is published and each time a server process starts: for gateways that hold a static key. The key is on its standard input, in PEM; HALLMARK_EVENT, HALLMARK_KID, HALLMARK_ALG and HALLMARK_SIGNS_FROM say which it is and when it signs. It has 60 seconds; where it fails it is tried again. Run by the shell."`
+	Logging         `group:"Log"`
 
 	Sessions `group:"Lifetimes"`
 	Seed     `group:"Key schedule of a new store (kept in the store from then on)"`
@@ -40,7 +41,7 @@ type PublicTLS struct {
 
 // OpsListener says where operators are served, and what the listener shows.
 type OpsListener struct {
-	OpsListen  string `setting:"" default:"127.0.0.1:8081" placeholder:"ADDR" help:"Where to serve operators: /healthz, /readyz and, with an operator token, the operators' API. Never let the public reach it. Off loopback only with --ops-tls-cert or --ops-insecure."`
+	OpsListen  string `setting:"" default:"127.0.0.1:8081" placeholder:"ADDR" help:"Where to serve operators: /healthz, /readyz, /metrics and, with an operator token, the operators' API. Never let the public reach it. Off loopback only with --ops-tls-cert or --ops-insecure."`
 	OpsTLSCert string `name:"ops-tls-cert" setting:"" placeholder:"FILE" otherwise:"plain HTTP" help:"Serve operators over TLS, as --tls-cert does the public."`
 	OpsTLSKey  string `name:"ops-tls-key" setting:"" placeholder:"FILE" otherwise:"none" help:"PEM file with the private key of --ops-tls-cert."`
 }
@@ -92,8 +93,9 @@ type Sessions struct {
 
 // Seed is the key schedule that a new store begins with.
 type Seed struct {
-	Algorithms   []string      `setting:"" sep:"," placeholder:"ALG" otherwise:"ES256,RS256" help:"Signature algorithms, each with its own line of keys; the first is the default. Separated by commas."`
+	Algorithms   []string      `setting:"" sep:"," placeholder:"ALG" otherwise:"ES256,RS256" help:"Signature algorithms, each with its own line of keys; the first is the default. ES256, ES384, RS256, PS256, EdDSA, separated by commas. For a store that is there: hallmark keys policy set."`
 	RotateEvery  time.Duration `setting:"" placeholder:"TIME" otherwise:"720h (30 days)" help:"How long a key signs."`
 	PublishAhead time.Duration `setting:"" placeholder:"TIME" otherwise:"25h" help:"How long a key is in the key set before it signs."`
 	KeepAfter    time.Duration `setting:"" placeholder:"TIME" otherwise:"25h" help:"How long a key stays in the key set after it stopped signing."`
+	RSABits      int           `name:"rsa-bits" setting:"" placeholder:"N" otherwise:"2048" help:"The size of RSA keys, for RS256 and PS256: 2048, 3072 or 4096."`
 }

@@ -41,7 +41,7 @@ func (c Config) check(f *findings) {
 	c.checkLifetimes(f)
 	if err := c.schedule().Check(); err != nil {
 		for line := range strings.Lines(err.Error()) { // a problem each
-			f.add(exitUsage, on("algorithms", "rotate-every", "publish-ahead", "keep-after"), "key schedule: %s", strings.TrimSpace(line))
+			f.add(exitUsage, on("algorithms", "rotate-every", "publish-ahead", "keep-after", "rsa-bits"), "key schedule: %s", strings.TrimSpace(line))
 		}
 	}
 	if err := (password.Config{Workers: c.PasswordWorkers}).Validate(); err != nil {

@@ -79,6 +79,8 @@ algorithms = ["RS256", "ES256"]
 rotate-every = "40h"
 publish-ahead = "30h"
 keep-after = "35h"
+rsa-bits = 3072
+announce-command = "tell m,n"
 password-workers = 3
 `
 
@@ -93,7 +95,8 @@ func TestFileHoldsEverySetting(t *testing.T) {
 		Place:           Place{Data: "e", Store: "f", KEKFile: []string{"g,h", "i"}, KEKCommand: "echo j,k", SeenFile: "l", Device: Device{PKCS11Module: "q", PKCS11Token: "r", PKCS11PinFile: "s", PKCS11Retire: true}},
 		Logging:         Logging{"json", "debug"},
 		Sessions:        Sessions{time.Minute, 2 * time.Hour, 3 * time.Hour},
-		Seed:            Seed{[]string{"RS256", "ES256"}, 40 * time.Hour, 30 * time.Hour, 35 * time.Hour},
+		Seed:            Seed{[]string{"RS256", "ES256"}, 40 * time.Hour, 30 * time.Hour, 35 * time.Hour, 3072},
+		AnnounceCommand: "tell m,n",
 		PasswordWorkers: 3,
 	}
 	if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {

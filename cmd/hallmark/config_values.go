@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -83,6 +84,10 @@ func parseProxy(text string) (netip.Prefix, error) {
 	return prefix, nil
 }
 
+// standardRSABits goes without saying: a ring that does not say it is one that
+// older programs can read.
+const standardRSABits = 2048
+
 // schedule is the one that a new store begins with.
 func (c Config) schedule() keys.Schedule {
 	s := keys.DefaultSchedule()
@@ -100,6 +105,9 @@ func (c Config) schedule() keys.Schedule {
 			*set.to = set.seed
 		}
 	}
+	if c.RSABits != standardRSABits {
+		s.RSABits = c.RSABits
+	}
 	return s
 }
 
@@ -114,6 +122,7 @@ func (c Config) ignored(s keys.Schedule) (names []string) {
 		{"rotate-every", c.RotateEvery != 0 && want.RotateEvery != s.RotateEvery},
 		{"publish-ahead", c.PublishAhead != 0 && want.PublishAhead != s.PublishAhead},
 		{"keep-after", c.KeepAfter != 0 && want.KeepAfter != s.KeepAfter},
+		{"rsa-bits", c.RSABits != 0 && c.RSABits != cmp.Or(s.RSABits, standardRSABits)},
 	} {
 		if setting.differs {
 			names = append(names, setting.name)

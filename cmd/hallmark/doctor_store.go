@@ -80,7 +80,7 @@ func (x *examination) kek(ctx context.Context) observation {
 	if x.store == nil {
 		return lacks("the store")
 	}
-	_, version, err := x.store.LoadRing(ctx)
+	sealed, version, err := x.store.LoadRing(ctx)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return lacks("signing keys in the store: the first start of the server makes them")
@@ -88,14 +88,14 @@ func (x *examination) kek(ctx context.Context) observation {
 		return bad(otherHolds, "%v", err)
 	}
 	x.sealed = version
-	keks, err := x.process.keyEncryptionKeys(ctx, x.Place, true)
+	keks, err := x.process.keyEncryptionKeys(ctx, x.Place, sealed)
 	if err != nil {
 		return bad("put the key back where the server has it, with mode 0600; from a backup if it is lost", "%v", err)
 	}
-	if x.sealer, err = keys.NewSealer(keks...); err != nil {
+	if x.sealer, err = newSealer(keks); err != nil {
 		return bad("make one with: head -c 32 /dev/urandom | base64", "%v", err)
 	}
-	f := good("%d, the first one named %s", len(keks), keys.KEKID(keks[0]))
+	f := good("%d, the first one named %s", len(keks), keys.KEKID(keks[0].key))
 	if path, err := x.storePath(); err == nil && x.besideStore(path) && strings.HasPrefix(x.Issuer, "https:") {
 		f.Do = "the key lies beside the store that it seals: in production keep it elsewhere (--kek-file, --kek-command), and back it up apart"
 	}

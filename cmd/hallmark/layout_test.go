@@ -40,6 +40,7 @@ var mayImport = map[string][]string{
 	"discovery/verify": {"discovery"},
 
 	"conformance":          {},
+	"conformance/forge":    {},
 	"conformance/rotation": {"discovery", "discovery/verify"},
 }
 
@@ -49,6 +50,7 @@ var mayLink = map[string][]string{
 	"discovery":            {"github.com/go-jose/go-jose/v4"},
 	"discovery/verify":     {"github.com/go-jose/go-jose/v4"},
 	"conformance":          {"github.com/go-jose/go-jose/v4"},
+	"conformance/forge":    {"github.com/go-jose/go-jose/v4"},
 	"conformance/rotation": {"github.com/go-jose/go-jose/v4"},
 	"storage":              {"github.com/google/uuid"},
 	"keys":                 {"github.com/go-jose/go-jose/v4", "github.com/google/uuid"},

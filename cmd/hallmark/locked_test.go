@@ -15,15 +15,18 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/hallmark-auth/hallmark/keys"
 )
 
 // onStore is a command line of each command that works on the store. USER,
-// SESSION and KEY stand for what newOffice has made.
+// SESSION, KEY and FOREIGN stand for what newOffice has made.
 var onStore = []string{
 	"user add zoe --no-password", "user list", "user passwd USER", "user disable USER", "user enable USER", "user show USER", "user claims USER --role=x",
 	"user rename USER zoe", "user remove USER --yes", "client add --id=other --audience=api", "client list", "client show web", "client change web --name=x",
 	"client secret web", "client remove web --yes", "session list", "session revoke SESSION", "session revoke --user=USER --yes",
-	"keys list", "keys replicas", "keys rotate --now", "keys revoke KEY", "keys reseal", "keys recover --force",
+	"keys list", "keys replicas", "keys rotate --now", "keys revoke KEY --reason=x --yes", "keys revoke --all --reason=x --yes", "keys reseal", "keys recover --force",
+	"keys export", "keys import FOREIGN", "keys policy show", "keys policy set --rotate-every=900h",
 	"operator token add new --scope=read", "operator token list", "operator token remove ci",
 	"serve --issuer=https://login.example.com --listen=127.0.0.1:0 --ops-listen=127.0.0.1:0",
 }
@@ -64,7 +67,9 @@ func newOffice(t *testing.T) (*desk, *strings.Replacer) {
 	d.ok("", "operator", "token", "add", "ci", "--scope=read")
 	sid := d.signIn("alice", "web")
 	kid := d.many("keys", "list")[0]["kid"].(string)
-	return d, strings.NewReplacer("USER", "alice", "SESSION", sid, "KEY", kid)
+	foreign := filepath.Join(publicDir(t), "key.pem")
+	write(t, foreign, foreignKey(t, keys.ES256).pem)
+	return d, strings.NewReplacer("USER", "alice", "SESSION", sid, "KEY", kid, "FOREIGN", foreign)
 }
 
 // everything is all that the operators' commands show.

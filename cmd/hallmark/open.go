@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/hallmark-auth/hallmark/keys"
@@ -101,19 +100,21 @@ func (p *process) openStore(ctx context.Context, path string, workers int, log *
 	}, nil
 }
 
-// hasKeys reports whether there is a key ring in the store.
-func (o *office) hasKeys(ctx context.Context) (bool, error) {
-	_, _, err := o.store.LoadRing(ctx)
-	if err != nil && !errors.Is(err, storage.ErrNotFound) {
-		return false, fmt.Errorf("load the key ring: %w", err)
+// sealedRing is the key ring in the store, sealed; nil if there is none.
+func (o *office) sealedRing(ctx context.Context) ([]byte, error) {
+	sealed, _, err := o.store.LoadRing(ctx)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
 	}
-	return err == nil, nil
+	if err != nil {
+		return nil, fmt.Errorf("load the key ring: %w", err)
+	}
+	return sealed, nil
 }
 
 // needKeys refuses a store without a key ring, where none was lost either.
 func (o *office) needKeys(ctx context.Context, place Place) error {
-	has, err := o.hasKeys(ctx)
-	if err != nil || has {
+	if sealed, err := o.sealedRing(ctx); err != nil || sealed != nil {
 		return err
 	}
 	mark, err := place.seen().Read()
@@ -129,72 +130,44 @@ func (o *office) openKeys(ctx context.Context, p *process, place Place, cfg keys
 	if err := place.refuse(p.settings); err != nil {
 		return err
 	}
-	hasRing, err := o.hasKeys(ctx)
-	if err != nil {
-		return err
-	}
-	keks, err := p.keyEncryptionKeys(ctx, place, hasRing)
+	sealer, err := o.sealer(ctx, p, place)
 	if err != nil {
 		return fail(exitUnusable, "%w", err)
 	}
-	if cfg.Sealer, err = keys.NewSealer(keks...); err != nil {
-		return fail(exitUnusable, "%w", err)
-	}
-	cfg.Store, cfg.ServiceTime = o.store, o.store.ServiceTime
-	cfg.Seen = place.seen()
-	o.dev = place.attach(&cfg)
-	o.keys = keys.NewRotator(cfg)
-	o.Keys = o.keys
+	cfg.Sealer = sealer
+	cfg.Reopen = func(ctx context.Context) (*keys.Sealer, error) { return o.sealer(ctx, p, place) }
+	o.useKeys(place, cfg)
 	return nil
 }
 
-// kekVariable holds key-encryption keys as text, separated by white space. It is
-// the one thing that is no setting: a key is never an argument, and never
-// written where everything else is. HALLMARK_KEK_FILE is --kek-file.
-const kekVariable = "HALLMARK_KEK"
-
-// keyEncryptionKeys reads them from everywhere they are said to be, in the
-// documented order, or else from the default file.
-func (p *process) keyEncryptionKeys(ctx context.Context, place Place, hasRing bool) ([][]byte, error) {
-	var keks [][]byte
-	for _, text := range strings.Fields(p.getenv(kekVariable)) {
-		kek, err := keys.ParseKEK(text)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", kekVariable, err)
-		}
-		keks = append(keks, kek)
+// sealer has the key-encryption keys for the ring that is in the store now.
+func (o *office) sealer(ctx context.Context, p *process, place Place) (*keys.Sealer, error) {
+	sealed, err := o.sealedRing(ctx)
+	if err != nil {
+		return nil, err
 	}
-	for _, path := range place.KEKFile {
-		kek, err := keys.ReadKEKFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("--kek-file: %w", err)
-		}
-		keks = append(keks, kek)
+	keks, err := p.keyEncryptionKeys(ctx, place, sealed)
+	if err != nil {
+		return nil, err
 	}
-	if place.KEKCommand != "" {
-		kek, err := keys.RunKEKCommand(ctx, place.KEKCommand)
-		if err != nil {
-			return nil, fmt.Errorf("--kek-command: %w", err)
-		}
-		keks = append(keks, kek)
-	}
-	if len(keks) > 0 {
-		return keks, nil
-	}
-	kek, err := defaultKEK(place.kekPath(), hasRing)
-	return [][]byte{kek}, err
+	return newSealer(keks)
 }
 
-func defaultKEK(path string, hasRing bool) ([]byte, error) {
-	kek, err := keys.ReadKEKFile(path)
-	switch {
-	case !errors.Is(err, fs.ErrNotExist):
-		return kek, err
-	case hasRing:
-		return nil, fmt.Errorf("the signing keys in the store are sealed and %s, their key-encryption key, is missing: put it back, or say where it is with --kek-file, HALLMARK_KEK or --kek-command", path)
+func newSealer(keks []kek) (*keys.Sealer, error) {
+	var raw [][]byte
+	for _, k := range keks {
+		raw = append(raw, k.key)
 	}
-	if kek, err = keys.CreateKEKFile(path); errors.Is(err, fs.ErrExist) { // another process was faster
-		return keys.ReadKEKFile(path)
+	return keys.NewSealer(raw...)
+}
+
+func (o *office) useKeys(place Place, cfg keys.RotatorConfig) {
+	cfg.Store, cfg.ServiceTime = o.store, o.store.ServiceTime
+	cfg.Seen = place.seen()
+	if o.dev != nil {
+		_ = o.dev.Close() // of a rotator that is not needed any more; nothing was kept open for it
 	}
-	return kek, err
+	o.dev = place.attach(&cfg)
+	o.keys = keys.NewRotator(cfg)
+	o.Keys, o.Trial = o.keys, o.keys.DryRun()
 }

@@ -206,7 +206,7 @@ func TestClientCommands(t *testing.T) {
 func TestKeysCommands(t *testing.T) {
 	d := newDesk(t)
 	d.ok("", "user", "add", "alice", "--no-password")
-	for _, args := range [][]string{{"keys", "list"}, {"keys", "rotate"}, {"keys", "revoke", "x"}, {"keys", "reseal"}, {"keys", "recover"}, {"keys", "recover", "--force"}} {
+	for _, args := range [][]string{{"keys", "list"}, {"keys", "rotate"}, {"keys", "revoke", "x", "--reason", "r", "--yes"}, {"keys", "reseal"}, {"keys", "recover"}, {"keys", "recover", "--force"}} {
 		d.fails(exitUnusable, "", args, "start the server once")
 	}
 	if _, err := os.Stat(filepath.Join(d.data, "kek")); err == nil {
@@ -248,16 +248,16 @@ func TestKeysCommands(t *testing.T) {
 		Kid      string
 		Accepted float64 `json:"accepted_for_seconds"`
 	}
-	if d.json(&done, "", "keys", "revoke", rotated["RS256 signing"].Kid); done.Accepted != 305 {
+	if d.json(&done, "", "keys", "revoke", rotated["RS256 signing"].Kid, "--reason", "it leaked", "--yes"); done.Accepted != 605 {
 		t.Errorf("keys revoke answers %+v", done)
 	}
 	if got := list(); got["RS256 signing"].Kid != before["RS256 waiting"].Kid || got["RS256 revoked"].Kid != done.Kid {
 		t.Errorf("after revoke: %v", got)
 	}
-	d.fails(exitNotFound, "", []string{"keys", "revoke", "nothing"}, "nothing")
+	d.fails(exitNotFound, "", []string{"keys", "revoke", "nothing", "--reason", "r", "--yes"}, "nothing")
 	d.fails(exitNotFound, "", []string{"keys", "rotate", "--alg", "PS256"}, "PS256")
 	d.fails(exitUsage, "", []string{"keys", "revoke", "-" + done.Kid[1:]}, "unknown flag", `put -- before an argument that begins with "-"`)
-	d.fails(exitNotFound, "", []string{"keys", "revoke", "--", "-" + done.Kid[1:]}, "-"+done.Kid[1:])
+	d.fails(exitNotFound, "", []string{"keys", "revoke", "--reason", "r", "--yes", "--", "-" + done.Kid[1:]}, "-"+done.Kid[1:])
 	if r := d.run("", "keys", "list", "-x"); strings.Contains(r.err, "put --") {
 		t.Errorf("keys list, which takes no argument, is explained with one: %s", r.err)
 	}
@@ -315,7 +315,7 @@ func TestSetBack(t *testing.T) {
 			}
 			var list []struct{ Kid, State string }
 			d.json(&list, "", "keys", "list")
-			d.ok("", "keys", "revoke", list[0].Kid)
+			d.ok("", "keys", "revoke", list[0].Kid, "--reason", "r", "--yes")
 
 			for name := range files(t, d.data) {
 				remove(t, d.data, name)
@@ -325,7 +325,7 @@ func TestSetBack(t *testing.T) {
 			}
 			d.fails(exitUnusable, "", serveArgs(), "older", "`hallmark keys recover`")
 			d.fails(exitUnusable, "", []string{"keys", "list"}, "older", "`hallmark keys recover`")
-			d.fails(exitUnusable, "", []string{"keys", "revoke", list[0].Kid}, "`hallmark keys recover`")
+			d.fails(exitUnusable, "", []string{"keys", "revoke", list[0].Kid, "--reason", "r", "--yes"}, "`hallmark keys recover`")
 			d.ok("", "keys", "recover")
 			d.serve("--issuer", someIssuer).stop(t)
 			var after []struct{ Kid, State string }
@@ -347,11 +347,11 @@ func TestMarkUnusable(t *testing.T) {
 	d.json(&list, "", "keys", "list")
 	before := files(t, d.data)
 	nowhere := filepath.Join(d.data, "nowhere", "mark")
-	for _, args := range [][]string{{"keys", "revoke", list[0].Kid}, {"keys", "rotate"}, {"keys", "reseal"}} {
+	for _, args := range [][]string{{"keys", "revoke", list[0].Kid, "--reason", "r", "--yes"}, {"keys", "rotate"}, {"keys", "reseal"}} {
 		d.fails(exitUnusable, "", append(args, "--seen-file", nowhere), nowhere, "name another file with --seen-file")
 	}
 	write(t, filepath.Join(d.data, "kek.seen"), "{")
-	for _, args := range [][]string{{"keys", "revoke", list[0].Kid}, {"keys", "list"}, {"keys", "recover"}, serveArgs()} {
+	for _, args := range [][]string{{"keys", "revoke", list[0].Kid, "--reason", "r", "--yes"}, {"keys", "list"}, {"keys", "recover"}, serveArgs()} {
 		d.fails(exitUnusable, "", args, "kek.seen", "restore the file")
 	}
 	delete(before, "kek.seen")
@@ -368,7 +368,7 @@ func TestNewStore(t *testing.T) {
 	d.data = filepath.Join(d.data, "typo")
 	others := [][]string{
 		{"user", "list"}, {"user", "passwd", "alice"}, {"user", "disable", "alice"}, {"user", "enable", "alice"}, {"client", "list"},
-		{"keys", "list"}, {"keys", "rotate"}, {"keys", "revoke", "x"}, {"keys", "reseal"}, {"keys", "recover"},
+		{"keys", "list"}, {"keys", "rotate"}, {"keys", "revoke", "x", "--reason", "r", "--yes"}, {"keys", "reseal"}, {"keys", "recover"},
 	}
 	add := []string{"user", "add", "alice", "--no-password"}
 	for _, args := range others {

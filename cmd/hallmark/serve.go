@@ -45,6 +45,7 @@ type instance struct {
 	presence    *presence
 	public, ops *listener
 	draining    atomic.Bool
+	announcer   *announcer
 
 	demo    *demo         // nil: not a demo
 	demoAPI http.Handler  // there when demoUp is closed
@@ -55,6 +56,7 @@ type instance struct {
 // it makes anything: a start that fails leaves what is there as it was.
 func newInstance(ctx context.Context, cfg Config, p *process) (_ *instance, err error) {
 	g := &instance{cfg: cfg, process: p, log: p.logger(cfg.Logging), demoUp: make(chan struct{})}
+	g.announcer = newAnnouncer(cfg.AnnounceCommand, p.environ, g.log)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, g.Close())
@@ -160,6 +162,7 @@ func (g *instance) publish(ring keys.Ring) {
 	if err := g.server.Publish(ring); err != nil {
 		g.log.Error("the key set is not up to date", "error", err)
 	}
+	g.announcer.look(ring)
 }
 
 // ready says why the process should get no requests.
@@ -180,6 +183,7 @@ func (g *instance) Run(ctx context.Context) error {
 	group, failed := errgroup.WithContext(work)
 	group.Go(func() error { g.office.keys.Run(failed); return nil })
 	group.Go(func() error { g.store.Maintain(failed); return nil })
+	group.Go(func() error { g.announcer.run(failed); return nil })
 	for _, l := range []*listener{g.public, g.ops} {
 		group.Go(l.serve)
 		if l.certificate != nil {

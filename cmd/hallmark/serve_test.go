@@ -220,8 +220,8 @@ func TestListeners(t *testing.T) {
 	s := d.serve("--issuer", someIssuer)
 	public, ops := "http://"+s.logged("public"), "http://"+s.logged("operators")
 	for address, want := range map[string]int{
-		ops + "/healthz": 200, ops + "/readyz": 200, ops + "/oauth2/token": 404, ops + "/.well-known/jwks.json": 404,
-		public + "/healthz": 404, public + "/readyz": 404, public + demoPath: 404, public + "/.well-known/jwks.json": 200,
+		ops + "/healthz": 200, ops + "/readyz": 200, ops + "/metrics": 200, ops + "/oauth2/token": 404, ops + "/.well-known/jwks.json": 404,
+		public + "/healthz": 404, public + "/readyz": 404, public + "/metrics": 404, public + demoPath: 404, public + "/.well-known/jwks.json": 200,
 	} {
 		if status, body := get(t, address); status != want {
 			t.Errorf("%s answers %d %s, want %d", address, status, body, want)

@@ -263,6 +263,13 @@ func (in *inspector) keys() {
 	for range 2 {
 		in.want(200, "POST", "/keys/"+kid+"/revoke", nil)
 	}
+	in.want(200, "POST", "/keys/"+kid+"/revoke", object{"reason": "it leaked", "dry_run": true})
+	in.want(200, "POST", "/keys/rotate", object{"dry_run": true})
+	in.want(200, "GET", "/keys/policy", nil)
+	change := object{"algorithms": []string{"ES256", "RS256", "EdDSA"}, "rotate_every_seconds": 864000, "keep_after_seconds": 720, "rsa_bits": 3072, "force": true}
+	in.want(200, "PATCH", "/keys/policy", change)
+	in.want(200, "PATCH", "/keys/policy", object{"algorithms": []string{"ES256", "RS256"}, "dry_run": true})
+	in.problems(in.want(400, "PATCH", "/keys/policy", object{"publish_ahead_seconds": 60}), "publish_ahead")
 	states := in.want(200, "GET", "/keys", nil).each("keys", "state")
 	for _, state := range []string{"waiting", "signing", "retired", "revoked"} {
 		if !slices.Contains(states, state) {

@@ -2,10 +2,12 @@ package interop
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -15,8 +17,9 @@ type program struct {
 	port    string
 	command func() *exec.Cmd
 
-	cmd *exec.Cmd
-	out bytes.Buffer
+	cmd   *exec.Cmd
+	out   bytes.Buffer
+	ended chan struct{} // closed when cmd is no more
 }
 
 // launch starts a program, which runs until the test ends.
@@ -40,15 +43,17 @@ func (p *program) start(t *testing.T) {
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	p.ended = make(chan struct{})
+	go func(cmd *exec.Cmd, ended chan<- struct{}) {
+		cmd.Wait()
+		close(ended)
+	}(p.cmd, p.ended)
 }
 
 func (p *program) stop() {
-	if p.cmd.ProcessState != nil || p.cmd.Process == nil {
-		return
-	}
 	p.cmd.Process.Signal(os.Interrupt)
 	late := time.AfterFunc(5*time.Second, func() { p.cmd.Process.Kill() })
-	p.cmd.Wait()
+	<-p.ended
 	late.Stop()
 }
 
@@ -60,16 +65,27 @@ func (p *program) restart(t *testing.T) {
 	p.await(t)
 }
 
-// await returns when the program listens.
+// await returns when the program listens: it, and not another that has its port.
 func (p *program) await(t *testing.T) {
 	t.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if conn, err := net.DialTimeout("tcp", "127.0.0.1:"+p.port, time.Second); err == nil {
 			conn.Close()
+			p.lives(t)
 			return
 		}
+		p.lives(t)
 	}
 	t.Fatalf("%s does not listen", p.cmd.Path)
+}
+
+func (p *program) lives(t *testing.T) {
+	t.Helper()
+	select {
+	case <-p.ended:
+		t.Fatalf("%s ended", p.cmd.Path)
+	default:
+	}
 }
 
 // get calls an API with a token, on a connection of its own: a server that was
@@ -103,13 +119,18 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
+// freePort returns a port that nobody listens on, from below those that the
+// system gives to connections and to whoever names none: one of these may be
+// taken before a program has started.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := strconv.Itoa(20000 + rand.IntN(12000))
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
+	t.Fatal("no port is free")
+	return ""
 }

@@ -24,7 +24,7 @@ type race struct {
 // manyTokens keeps the processor from learning one token by heart.
 const manyTokens = 64
 
-func newRace(t testing.TB, f *forge, alg string) *race {
+func newRace(t testing.TB, f *testForge, alg string) *race {
 	r := &race{verifier: attackVerifier(t, f.jwks)}
 	var digests, signatures [][]byte
 	for i := range manyTokens {

@@ -16,7 +16,7 @@ import (
 const otherURL = "https://login.example.org/realms/shop"
 
 // from is a token of an issuer.
-func (f *forge) from(issuer, kid string, header, payload object) string {
+func (f *testForge) from(issuer, kid string, header, payload object) string {
 	return f.token(keyOf(kid), header.with("kid", quote(kid)).with("alg", `"EdDSA"`), payload.with("iss", quote(issuer)))
 }
 

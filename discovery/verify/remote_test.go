@@ -137,7 +137,7 @@ func (o *origin) verifier(t *testing.T) *Verifier {
 func tokenBy(kid string) string {
 	token, made := tokensBy.Load(kid)
 	if !made {
-		token, _ = tokensBy.LoadOrStore(kid, new(forge).token(keyOf(kid), head("EdDSA", kid), claims()))
+		token, _ = tokensBy.LoadOrStore(kid, new(testForge).token(keyOf(kid), head("EdDSA", kid), claims()))
 	}
 	return token.(string)
 }

@@ -15,7 +15,8 @@ import (
 type Keys interface {
 	View(ctx context.Context) (keys.Ring, keys.Instant, error)
 	Edit(ctx context.Context, change keys.Change) (keys.Ring, error)
-	Reseal(ctx context.Context) (keys.Ring, error)
+	// EditSealed is Edit, and seals with the first key-encryption key in any case.
+	EditSealed(ctx context.Context, change keys.Change) (keys.Ring, error)
 	Recover(ctx context.Context, force bool) (keys.Ring, error)
 }
 
@@ -114,45 +115,38 @@ func unannounced(k keys.Key, now keys.Instant) time.Duration {
 	return max(0, k.ReadyAt.Sub(now.Service))
 }
 
-// A Revocation says what revoking a key came to.
-type Revocation struct {
-	Kid string
-	// AcceptedFor is how long a verifier that honours the key set's max-age may
-	// still accept tokens of the key: the poll of the other replicas, then its cache.
-	AcceptedFor time.Duration
-}
-
-// RevokeKey takes a key out of the key set at once and for good: the tokens it
-// signed are void, and if it signs, the waiting key takes over. ErrNotFound if
-// there is no such key; revoking it again does nothing.
-func (o *Operator) RevokeKey(ctx context.Context, kid, reason string) (Revocation, error) {
-	ring, err := o.Keys.Edit(ctx, func(ring keys.Ring, now keys.Instant, generate keys.Generate) (keys.Ring, error) {
-		return ring.Revoke(kid, reason, now, generate)
-	})
-	if stored(ring) {
-		o.record(ctx, "keys.revoke", slog.String("kid", kid), slog.String("why", reason))
-	}
-	if err != nil {
-		return Revocation{}, fmt.Errorf("revoke key: %w", err)
-	}
-	s := ring.Schedule()
-	return Revocation{kid, s.Poll + s.MaxAge}, nil
-}
-
 // ResealKeys stores the key ring again, sealed with the first key-encryption
 // key, so that the others can be dropped. It returns the ring's new version.
 func (o *Operator) ResealKeys(ctx context.Context) (storage.Version, error) {
-	ring, err := o.Keys.Reseal(ctx)
+	ring, err := o.Keys.EditSealed(ctx, func(r keys.Ring, _ keys.Instant, _ keys.Generate) (keys.Ring, error) { return r, nil })
 	return o.restored(ctx, "keys.reseal", ring, err)
+}
+
+// A Recovery says what a recovered key ring is made of.
+type Recovery struct {
+	Version storage.Version // of the ring; 0 after a dry run
+	Kept    []keys.Key      // old ones that sign no more and stay published until they are gone
+	Signing []Signer
 }
 
 // RecoverKeys goes on after the store was set back to an older state: no key
 // in it signs again, the public halves stay until their tokens have expired,
 // and fresh keys sign at once. A store that was not set back is
-// keys.ErrNotBehind unless forced. It returns the ring's new version.
-func (o *Operator) RecoverKeys(ctx context.Context, force bool) (storage.Version, error) {
+// keys.ErrNotBehind unless forced.
+func (o *Operator) RecoverKeys(ctx context.Context, force bool) (Recovery, error) {
 	ring, err := o.Keys.Recover(ctx, force)
-	return o.restored(ctx, "keys.recover", ring, err, slog.Bool("forced", force))
+	version, err := o.restored(ctx, "keys.recover", ring, err, slog.Bool("forced", force))
+	if err != nil {
+		return Recovery{}, err
+	}
+	now := o.now()
+	r := Recovery{Version: version, Signing: signers(ring, keys.Instant{Wall: now})}
+	for _, k := range ring.Published(now) {
+		if !k.GoneAt.IsZero() {
+			r.Kept = append(r.Kept, k)
+		}
+	}
+	return r, nil
 }
 
 // restored ends an act that stores the whole ring.

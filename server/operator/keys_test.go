@@ -140,31 +140,6 @@ func TestRotateKeys(t *testing.T) {
 	d.silent(t)
 }
 
-func TestRevokeKey(t *testing.T) {
-	d := newDesk(t)
-	d.seed(t)
-	before := d.list(t)
-	kid, next := line(before, keys.ES256, keys.Signing)[0], line(before, keys.ES256, keys.Waiting)[0]
-
-	done, err := d.RevokeKey(t.Context(), kid, "")
-	if err != nil || done.Kid != kid || done.AcceptedFor != 5*time.Minute+5*time.Second {
-		t.Fatalf("revoke: %+v, %v", done, err)
-	}
-	d.recorded(t, "act=keys.revoke", "kid="+kid)
-	list := d.list(t)
-	if !slices.Equal(line(list, keys.ES256, keys.Revoked), []string{kid}) || !slices.Equal(line(list, keys.ES256, keys.Signing), []string{next}) {
-		t.Errorf("after revoking %s, with %s waiting: %v", kid, next, list)
-	}
-	if _, err := d.RevokeKey(t.Context(), kid, ""); err != nil {
-		t.Errorf("revoked again: %v", err)
-	}
-	d.log.Reset()
-	if _, err := d.RevokeKey(t.Context(), "unknown", ""); !errors.Is(err, storage.ErrNotFound) {
-		t.Errorf("unknown kid: %v", err)
-	}
-	d.silent(t)
-}
-
 func TestRecoverKeys(t *testing.T) {
 	d := newDesk(t)
 	d.seed(t)
@@ -173,9 +148,9 @@ func TestRecoverKeys(t *testing.T) {
 		t.Errorf("recover, nothing being lost: %v", err)
 	}
 	d.silent(t)
-	version, err := d.RecoverKeys(t.Context(), true)
-	if err != nil || version < 2 {
-		t.Fatalf("recover: version %d, %v", version, err)
+	done, err := d.RecoverKeys(t.Context(), true)
+	if err != nil || done.Version < 2 || len(done.Kept) != 4 || len(done.Signing) != 2 {
+		t.Fatalf("recover: %+v, %v", done, err)
 	}
 	d.recorded(t, "act=keys.recover", "forced=true")
 	list := d.list(t)
@@ -207,8 +182,17 @@ func TestResealKeys(t *testing.T) {
 // record; one that was refused leaves nothing.
 func TestStoredIsRecorded(t *testing.T) {
 	for name, act := range map[string]func(*desk, string) error{
-		"keys.rotate":  func(d *desk, _ string) error { _, err := d.RotateKeys(t.Context(), keys.ES256, true); return err },
-		"keys.revoke":  func(d *desk, kid string) error { _, err := d.RevokeKey(t.Context(), kid, ""); return err },
+		"keys.rotate":     func(d *desk, _ string) error { _, err := d.RotateKeys(t.Context(), keys.ES256, true); return err },
+		"keys.revoke":     func(d *desk, kid string) error { _, err := d.RevokeKey(t.Context(), kid, ""); return err },
+		"keys.revoke_all": func(d *desk, _ string) error { _, err := d.RevokeAllKeys(t.Context(), ""); return err },
+		"keys.policy": func(d *desk, _ string) error {
+			_, err := d.ChangeKeyPolicy(t.Context(), operator.PolicyEdit{RotateEvery: 900 * time.Hour})
+			return err
+		},
+		"keys.import": func(d *desk, _ string) error {
+			_, err := d.ImportPublicKeys(t.Context(), material(t, keys.ES256), time.Time{})
+			return err
+		},
 		"keys.reseal":  func(d *desk, _ string) error { _, err := d.ResealKeys(t.Context()); return err },
 		"keys.recover": func(d *desk, _ string) error { _, err := d.RecoverKeys(t.Context(), true); return err },
 	} {

@@ -30,6 +30,7 @@ type Operator struct {
 	Tokens    Tokens
 	Keys      Keys
 	Replicas  func(context.Context) ([]storage.Replica, error) // the processes that serve; nil: not known
+	Trial     Keys                                             // does as Keys does, and stores nothing
 	Passwords Hasher
 	Log       *slog.Logger
 	By        string           // who acts, for the log: "command line", "token NAME"
@@ -40,6 +41,14 @@ type Operator struct {
 func (o *Operator) As(by string) *Operator {
 	other := *o
 	other.By = by
+	return &other
+}
+
+// DryRun returns an operator whose acts on keys come to what they would, check
+// what they would, and neither store nor record anything.
+func (o *Operator) DryRun() *Operator {
+	other := *o
+	other.Keys = o.Trial
 	return &other
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hallmark-auth/hallmark/keys"
 	"github.com/hallmark-auth/hallmark/server/operator"
 	"github.com/hallmark-auth/hallmark/server/password"
 	"github.com/hallmark-auth/hallmark/storage"
@@ -46,6 +47,7 @@ func newDesk(t testing.TB) *desk {
 		Users: store, Clients: store, Sessions: store, Tokens: store, Keys: newKeys(t, store), Passwords: pool, By: "test",
 		Log: slog.New(slog.NewTextHandler(d.log, nil)), Now: func() time.Time { return start },
 	}
+	d.Trial = d.Keys.(*keys.Rotator).DryRun()
 	return d
 }
 

@@ -146,22 +146,14 @@ type RotationView struct {
 	Next        string  `json:"next_kid"`
 	SignsFrom   string  `json:"signs_from"`
 	Unannounced float64 `json:"unannounced_seconds"`
+	DryRun      bool    `json:"dry_run,omitempty"` // nothing was done
 }
 
 // ViewRotation returns the view of a rotation.
 func ViewRotation(r Rotation) RotationView {
-	return RotationView{string(r.Algorithm), r.Previous, r.Next, stamp(r.SignsFrom), r.Unannounced.Seconds()}
-}
-
-// A RevocationView says for how long a revoked key may still be accepted.
-type RevocationView struct {
-	Kid      string  `json:"kid"`
-	Accepted float64 `json:"accepted_for_seconds"`
-}
-
-// ViewRevocation returns the view of a revocation.
-func ViewRevocation(r Revocation) RevocationView {
-	return RevocationView{r.Kid, r.AcceptedFor.Seconds()}
+	return RotationView{
+		Algorithm: string(r.Algorithm), Previous: r.Previous, Next: r.Next, SignsFrom: stamp(r.SignsFrom), Unannounced: r.Unannounced.Seconds(),
+	}
 }
 
 // A TokenView is an operator token, without it.
