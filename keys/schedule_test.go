@@ -34,7 +34,7 @@ func TestScheduleCheck(t *testing.T) {
 		{"rotate-every",
 			func(s *Schedule) { s.RotateEvery = 25 * time.Hour },
 			func(s *Schedule) { s.RotateEvery = 25*time.Hour - time.Microsecond },
-			"shorter than publish-ahead 25h0m0s"},
+			"too short for a key to be ready in time: publish-ahead = 25h0m0s"},
 		{"keep-after",
 			func(s *Schedule) { s.KeepAfter = 3*time.Minute + 6*time.Second },
 			func(s *Schedule) { s.KeepAfter = 3*time.Minute + 6*time.Second - time.Microsecond },

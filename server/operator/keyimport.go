@@ -7,6 +7,9 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/hallmark-auth/hallmark/discovery"
 	"github.com/hallmark-auth/hallmark/keys"
 	"github.com/hallmark-auth/hallmark/storage"
 )
@@ -40,7 +43,7 @@ func (o *Operator) ImportPublicKeys(ctx context.Context, found []keys.Material, 
 			k := added(ring, next)
 			ring, done[i] = next, Import{Kid: k.ID, Algorithm: k.Algorithm, Gone: k.GoneAt}
 		}
-		return ring, nil
+		return ring, publishable(ring, now)
 	})
 	return done, o.imported(ctx, ring, done, err, false)
 }
@@ -59,7 +62,7 @@ func (o *Operator) ImportPrivateKey(ctx context.Context, m keys.Material, atOnce
 			return ring, unfit(err)
 		}
 		kid = added(ring, next).ID
-		return next, nil
+		return next, publishable(next, now)
 	})
 	done := Import{Kid: kid, Algorithm: m.Algorithm, Private: true}
 	for _, k := range ring.Keys() {
@@ -76,6 +79,19 @@ func unfit(err error) error {
 		return err
 	}
 	return Invalid{{"key", err.Error()}}
+}
+
+// publishable refuses keys that verifiers do not take: one of them would keep
+// the whole key set from being published.
+func publishable(ring keys.Ring, now keys.Instant) error {
+	var set []jose.JSONWebKey
+	for _, k := range ring.Published(now.Wall) {
+		set = append(set, k.JWK())
+	}
+	if _, err := discovery.NewKeySet(set); err != nil {
+		return Invalid{{"key", err.Error()}}
+	}
+	return nil
 }
 
 // added returns the key that is in one ring only.

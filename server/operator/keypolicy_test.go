@@ -1,8 +1,11 @@
 package operator_test
 
 import (
+	"crypto/ed25519"
+	"crypto/rsa"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -118,6 +121,12 @@ func TestImportKeys(t *testing.T) {
 	if _, err := d.ImportPrivateKey(t.Context(), keys.Material{Algorithm: keys.ES256, Public: public[0].Public}, false); !slices.Equal(problems(err), []string{"key"}) {
 		t.Errorf("half a pair: %v", err)
 	}
+	for why, m := range weak() {
+		m.Kid = "weak"
+		if _, err := d.ImportPublicKeys(t.Context(), []keys.Material{m}, time.Time{}); !slices.Equal(problems(err), []string{"key"}) || !strings.Contains(err.Error(), why) {
+			t.Errorf("%s: %v", why, err)
+		}
+	}
 	if n := len(d.list(t)); n != 6 {
 		t.Errorf("%d keys: one that was refused is there", n)
 	}
@@ -131,6 +140,24 @@ func TestImportKeys(t *testing.T) {
 	d.recorded(t, "act=keys.import", "kid="+one.Kid, "private=true", "at_once=false")
 	if got := line(d.list(t), keys.ES256, keys.Waiting); !slices.Contains(got, one.Kid) {
 		t.Errorf("waiting are %v", got)
+	}
+}
+
+// weak are keys that a ring takes and verifiers do not: anybody can sign for them.
+func weak() map[string]keys.Material {
+	product := big.NewInt(1) // CVE-2017-15361: a power of 65537 modulo the product of the small primes
+	for p := int64(2); p <= 167; p++ {
+		if big.NewInt(p).ProbablyPrime(0) {
+			product.Mul(product, big.NewInt(p))
+		}
+	}
+	n := new(big.Int).Exp(big.NewInt(65537), big.NewInt(123456789), product)
+	k := new(big.Int).SetBit(new(big.Int), 2047-product.BitLen()+1, 1)
+	roca := &rsa.PublicKey{N: n.Add(n, k.Mul(k, product)), E: 65537}
+	neutral := make(ed25519.PublicKey, ed25519.PublicKeySize)
+	neutral[0] = 1
+	return map[string]keys.Material{
+		"ROCA": {Algorithm: keys.RS256, Public: roca}, "low-order": {Algorithm: keys.EdDSA, Public: neutral},
 	}
 }
 
