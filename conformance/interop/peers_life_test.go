@@ -125,7 +125,7 @@ func TestPeers(t *testing.T) {
 		}
 	})
 	for _, alg := range both {
-		d.operate(t, "keys", "revoke", "--", kid(t, second[alg]))
+		d.operate(t, "keys", "revoke", "--yes", "--reason", "leaked", "--", kid(t, second[alg]))
 	}
 	third := d.successors(t, second)
 	each(t, "revocation", all, func(t *testing.T, p running) {

@@ -59,7 +59,7 @@ func TestKubernetes(t *testing.T) {
 	k = begin(t, s)
 	for alg := range clients {
 		k.accepts(t, alg+" of the new key", second[alg])
-		s.operate(t, "", "keys", "revoke", "--", kid(t, second[alg]))
+		s.operate(t, "", "keys", "revoke", "--yes", "--reason", "leaked", "--", kid(t, second[alg]))
 	}
 	third := s.successors(t, clients, second)
 	for alg := range clients {
