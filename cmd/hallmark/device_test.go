@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hallmark-auth/hallmark/keys"
 )
@@ -104,6 +105,13 @@ func TestKeysElsewhere(t *testing.T) {
 	r := d.run("", serve...)
 	r.check(t, exitUnusable, serve, "PKCS#11 token", "--pkcs11-module", "--pkcs11-retire")
 	d.ok("", "keys", "list")
+	kid := signingKey(t, d)
+	d.fails(exitUsage, "", []string{"keys", "export", kid, "--private", "--yes", "--out", filepath.Join(d.data, "out")}, "kept outside")
+	// A leaked key is revoked from here all the same; the next one has to wait for a server.
+	d.fails(exitUnusable, "", []string{"keys", "revoke", kid, "--reason", "a trial", "--yes"}, "the key ring is stored", "--pkcs11-module")
+	if now := signingKey(t, d); now == kid {
+		t.Error("the revoked key signs")
+	}
 	d.fails(exitUnusable, "", []string{"keys", "recover", "--force"}, "this process was not told where", "--pkcs11-retire")
 	d.ok("", "keys", "recover", "--force", "--pkcs11-retire")
 	withRotator(t, d, func(r *keys.Rotator) {
@@ -111,10 +119,27 @@ func TestKeysElsewhere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if _, ok := ring.Signer("", keys.Instant{Wall: time.Now()}); !ok {
+			t.Error("nobody signs")
+		}
 		for _, k := range ring.Keys() {
 			if k.External() {
 				t.Errorf("%s is elsewhere yet", k)
 			}
 		}
 	})
+}
+
+// signingKey is the kid of the default line's signer.
+func signingKey(t *testing.T, d *desk) (kid string) {
+	t.Helper()
+	withRotator(t, d, func(r *keys.Rotator) {
+		ring, now, err := r.View(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		k, _ := ring.Signer("", now)
+		kid = k.ID
+	})
+	return kid
 }

@@ -362,7 +362,7 @@ func (v *vault) seed() {
 func (v *vault) second() (sign func() any) {
 	v.Helper()
 	free := freeAddress(v.T)
-	args := v.flags("serve", "--issuer", v.Issuer, "--listen", free, "--ops-listen=127.0.0.1:0")
+	args := v.flags("serve", "--issuer", v.Issuer, "--listen", free, "--ops-listen=127.0.0.1:0", "--access-lifetime=5s")
 	cmd := exec.Command(v.binary, args...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -372,6 +372,9 @@ func (v *vault) second() (sign func() any) {
 	v.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
+		if v.Failed() {
+			v.Logf("the second process wrote\n%s", out.String())
+		}
 	})
 	other := &program{T: v.T, demo: v.demo}
 	other.Issuer = "http://" + free

@@ -363,7 +363,7 @@ func TestReseal(t *testing.T) {
 	if reseal.code != exitOK || !strings.Contains(reseal.out, "first key-encryption key") || !strings.Contains(reseal.err, "act=keys.reseal") {
 		t.Fatalf("keys reseal ended with %d: %s%s", reseal.code, reseal.out, reseal.err)
 	}
-	if r := d.execute(append(list, newKEK)...); r.code != exitOK || strings.Count(r.out, "\n") != 5 {
+	if r := d.execute(append(list, newKEK)...); r.code != exitOK || !strings.Contains(r.out, "signing") {
 		t.Errorf("keys list with the new key alone ended with %d: %s%s", r.code, r.out, r.err)
 	}
 	serves(newKEK)

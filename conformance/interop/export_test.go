@@ -6,10 +6,13 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jwk"
 )
 
-// exportPEM returns the published keys as hallmark keys export does.
-func (d demo) exportPEM(t *testing.T) string { return pemOf(t, d.jwksURI()) }
+// exportPEM returns the published keys, as operators export them.
+func (d demo) exportPEM(t *testing.T) string {
+	t.Helper()
+	return string(d.operate(t, "keys", "export", "--format", "pem"))
+}
 
-// pemOf returns the keys of a key set, each a PEM block after its kid.
+// pemOf returns the keys of another issuer's key set in the same form.
 func pemOf(t *testing.T, uri string) string {
 	t.Helper()
 	set, err := jwk.Fetch(t.Context(), uri)
@@ -24,7 +27,7 @@ func pemOf(t *testing.T, uri string) string {
 			t.Fatal(err)
 		}
 		id, _ := key.KeyID()
-		text += "# " + id + "\n" + string(block)
+		text += "# kid: " + id + "\n" + string(block)
 	}
 	return text
 }
