@@ -77,6 +77,18 @@ func TestAnnounceCommand(t *testing.T) {
 	}
 }
 
+// TestAnnouncedEnvironment: a hallmark that the command runs does not take the
+// variables for settings.
+func TestAnnouncedEnvironment(t *testing.T) {
+	d := newDesk(t)
+	d.serve("--issuer", someIssuer, "--algorithms", "ES256").stop(t)
+	k := d.key("ES256", "waiting")
+	d.env = map[string]string{"HALLMARK_EVENT": "announced", "HALLMARK_KID": k.Kid, "HALLMARK_ALG": k.Alg, "HALLMARK_SIGNS_FROM": k.SignsFrom}
+	if out := d.ok("", "keys", "export", "--", k.Kid); !strings.Contains(out, "# kid: "+k.Kid) {
+		t.Errorf("keys export prints %q", out)
+	}
+}
+
 // TestAnnounceCommandFails: a command that fails is tried again, and neither
 // serving nor readiness minds.
 func TestAnnounceCommandFails(t *testing.T) {

@@ -133,6 +133,25 @@ func TestKeysRevokeAll(t *testing.T) {
 	}
 }
 
+// TestKeysRevokeAllUnheard: a server that does not get the new key says so, in
+// its log and to whoever asks whether it is ready.
+func TestKeysRevokeAllUnheard(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	old := newKEK(t)
+	d.env["HALLMARK_KEK"] = old
+	s := d.process("--issuer", someIssuer, "--algorithms", "ES256")
+	d.env["HALLMARK_KEK"] = newKEK(t) + " " + old
+	d.ok("", "keys", "revoke", "--all", "--reason", "r", "--yes")
+	eventually(t, "it is not ready", func() bool {
+		err := s.ready()
+		return err != nil && strings.Contains(err.Error(), "sealed with another key-encryption key")
+	})
+	if log := s.err.String(); !strings.Contains(log, "key ring: look failed") || strings.Contains(log, old) {
+		t.Errorf("the log has no failure, or the key: %s", log)
+	}
+}
+
 // TestKeysRevokeAllElsewhere: a key that is no file is not replaced; the one
 // that is put before it is taken.
 func TestKeysRevokeAllElsewhere(t *testing.T) {
