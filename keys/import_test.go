@@ -26,8 +26,8 @@ func TestImportPublic(t *testing.T) {
 			t.Errorf("%s: %s signs", alg, k)
 		}
 		k := next.keys[next.find("legacy-1")]
-		if next.State(k, at(50*time.Second)) != Retired || !next.SignsUntil(k).IsZero() {
-			t.Errorf("%s: %s is %s, signs until %s", alg, k, next.State(k, at(50*time.Second)), next.SignsUntil(k))
+		if next.State(k, at(50*time.Second)) != Retired || !next.Life(k, at(50*time.Second)).SignsUntil.IsZero() {
+			t.Errorf("%s: %s is %s, signs until %s", alg, k, next.State(k, at(50*time.Second)), next.Life(k, at(50*time.Second)).SignsUntil)
 		}
 		sealer := must(NewSealer(testKEK(1)))
 		if again := must(sealer.Open(must(sealer.Seal(next.at(3))))); !again.same(next) {

@@ -32,7 +32,7 @@ func TestRemovedLine(t *testing.T) {
 		}
 	}
 	signer := r.line(EdDSA)[0]
-	if got := r.SignsUntil(*signer); !got.Equal(at(160 * time.Second).Wall) {
+	if got := r.Life(*signer, at(100*time.Second)).SignsUntil; !got.Equal(at(160 * time.Second).Wall) {
 		t.Errorf("it signs until %s", got)
 	}
 	r = poll(t, r, 100*time.Second, 165*time.Second)

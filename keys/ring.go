@@ -105,15 +105,6 @@ func (r Ring) String() string {
 	return fmt.Sprintf("key ring version %d, %d keys", r.version, len(r.keys))
 }
 
-// SignsUntil returns when a key stops signing by the timetable: when its
-// successor begins, or its line ends. It is zero where nothing is planned yet.
-func (r Ring) SignsUntil(k Key) time.Time {
-	if next := r.line(k.Algorithm).successor(&k); next != nil && !k.Imported && (k.SignsUntil.IsZero() || next.SignsFrom.Before(k.SignsUntil)) {
-		return next.SignsFrom
-	}
-	return k.SignsUntil
-}
-
 // lines names every line that signs, the default first: those of the schedule,
 // and those that were taken from it and have not ended.
 func (r Ring) lines() []Algorithm {
