@@ -100,3 +100,41 @@ func TestRecoveredElsewhere(t *testing.T) {
 		t.Error("a key comes back that was held long ago")
 	}
 }
+
+// TestRecoveredWithLongerLifetimes: the older state has a shorter KeepAfter. The
+// tokens that were signed under the longer one go on verifying, whether their
+// key was lost with it or not.
+func TestRecoveredWithLongerLifetimes(t *testing.T) {
+	s := newSite(t)
+	r := s.started()
+	first := s.sign(r)
+	old, oldVersion := s.backup()
+	s.pass(time.Second)
+	longer := r.Ring().Schedule()
+	longer.KeepAfter *= 2
+	must(r.Edit(t.Context(), func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Reschedule(longer, now) }))
+	must(r.Edit(t.Context(), func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Rotate(ES256, now, true) }))
+	lost := s.sign(r)
+
+	s.restore(old, oldVersion)
+	for s.row().Version() <= r.Ring().Version() {
+		must(s.rotator(on(nil)).Recover(t.Context(), true))
+	}
+	s.must(r.Look(t.Context()))
+	row := s.row()
+	for _, kid := range []string{first, lost} {
+		if k := row.keys[row.find(kid)]; k.GoneAt.Before(s.now().Add(longer.stay())) {
+			t.Errorf("%s is gone after %s, tokens of it are good for %s", k, k.GoneAt.Sub(s.now()), longer.stay())
+		}
+	}
+	if again := row.keep(r.Ring(), 0, Instant{Wall: s.now()}); !again.same(row) {
+		t.Error("what was remembered changes the ring again")
+	}
+	// A stay that ends by some clock is not begun again.
+	held := row
+	held.former.until = s.now().Add(held.schedule.Skew)
+	row.former = former{}
+	if kept := row.keep(held, 0, Instant{Wall: s.now()}); !kept.same(row) {
+		t.Error("a longer stay that is over comes back")
+	}
+}

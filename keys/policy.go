@@ -87,6 +87,26 @@ func (f former) at(now Instant, skew time.Duration) former {
 	return f
 }
 
+// remember lets a clone reckon with the longer stay of a ring held a while ago,
+// and reports whether there was one: tokens of that time count on it. What ends
+// by any clock within the skew is not begun again.
+func (r *Ring) remember(held Ring, now Instant) bool {
+	f := former{stay: held.schedule.stay(), until: now.Wall.Add(held.schedule.stay()), service: now.Service.Add(held.schedule.stay())}
+	if g := held.former; g.stay > f.stay && g.until.After(now.Wall.Add(held.schedule.Skew)) {
+		f = g
+	}
+	if f.stay <= r.stay() {
+		return false
+	}
+	r.former = f
+	for i := range r.keys {
+		if k := &r.keys[i]; !k.revoked() && !k.Imported && !k.GoneAt.IsZero() && held.find(k.ID) >= 0 {
+			k.keep(now, f.stay)
+		}
+	}
+	return true
+}
+
 func (f former) same(g former) bool {
 	return f.stay == g.stay && f.service == g.service && f.until.Equal(g.until)
 }

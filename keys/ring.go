@@ -188,15 +188,16 @@ func compareKeys(a, b Key) int {
 
 // keep returns the ring with those public halves of a ring held a while ago that
 // it lacks, though they cannot be gone yet: somebody recovered from an older
-// state, and tokens of these keys are about. Of what was held longer ago than
-// retired keys stay, nothing can be said.
+// state, and tokens of these keys are about, with the lifetimes of that time. Of
+// what was held longer ago than retired keys stay, nothing can be said.
 func (r Ring) keep(held Ring, ago time.Duration, now Instant) Ring {
 	now = now.stamped()
 	skew := held.schedule.Skew
 	if ago >= held.schedule.stay()-skew {
 		return r
 	}
-	next, kept := r.clone(), false
+	next := r.clone()
+	kept := next.remember(held, now)
 	for _, k := range held.keys {
 		gone := !k.GoneAt.IsZero() && !k.GoneAt.After(now.Wall.Add(skew))
 		waits := k.ReadyAt != 0 && k.SignsFrom.After(now.Wall.Add(skew)) // by any clock

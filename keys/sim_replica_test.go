@@ -155,7 +155,7 @@ func (r *simReplica) serve() {
 		return
 	}
 	h := r.rot.fresh(r.s.ctx)
-	if h != r.held {
+	if h != r.held || r.s.store.changed { // stored, it may be, though the answer was lost
 		r.came(nil)
 	}
 	now := r.rot.instant(h)

@@ -40,6 +40,7 @@ func (l *simLaws) stored(ring Ring) {
 	for i, k := range before.keys {
 		if !there[k.ID] {
 			l.gone[k.ID] = true
+			delete(l.goneAt, k.ID)
 			continue
 		}
 		now := ring.keys[ring.find(k.ID)]
