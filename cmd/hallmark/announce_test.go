@@ -24,6 +24,7 @@ const gateway = `cat > "$DIR/$HALLMARK_KID.pem" && echo "$HALLMARK_EVENT $HALLMA
 // published, long before it signs, by every process, and the secrets of the
 // server's environment are not passed on.
 func TestAnnounceCommand(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	dir := t.TempDir()
 	d.env = map[string]string{"DIR": dir, "HALLMARK_KEK": newKEK(t), "HALLMARK_ANNOUNCE_COMMAND": gateway, "HALLMARK_ALGORITHMS": "ES256"}
@@ -92,6 +93,7 @@ func TestAnnouncedEnvironment(t *testing.T) {
 // TestAnnounceCommandFails: a command that fails is tried again, and neither
 // serving nor readiness minds.
 func TestAnnounceCommandFails(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	dir := t.TempDir()
 	s := d.serve("--issuer", someIssuer, "--algorithms", "ES256", "--announce-command",

@@ -103,6 +103,7 @@ func TestDemoLines(t *testing.T) {
 // TestDemoAgain: a second start goes on with the same data and prints the same
 // lines; what a first one left unfinished is finished.
 func TestDemoAgain(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	first := d.serve("--demo")
 	creds, address := readDemo(t, d.data), first.logged("public")
@@ -289,6 +290,7 @@ func TestDemoDead(t *testing.T) {
 }
 
 func TestDemoRefuses(t *testing.T) {
+	t.Parallel()
 	args := []string{"serve", "--demo", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"}
 	tests := map[string]struct {
 		prepare func(d *desk)

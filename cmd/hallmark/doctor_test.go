@@ -160,6 +160,7 @@ func (d *desk) failsBeside(code int, args []string, parts ...string) {
 
 // TestDoctorStore spoils a store in each way, and the doctor finds it.
 func TestDoctorStore(t *testing.T) {
+	t.Parallel()
 	used := newDesk(t)
 	used.serve("--issuer", someIssuer).stop(t)
 	db := func(dir string) string { return filepath.Join(dir, "hallmark.db") }
@@ -377,6 +378,7 @@ func TestDoctorNames(t *testing.T) {
 // TestDoctorLag: the key set of another server is not that of this store; one
 // that changes while the doctor looks is.
 func TestDoctorLag(t *testing.T) {
+	t.Parallel()
 	w, other := newWard(t), newDesk(t)
 	other.serve("--issuer", someIssuer).stop(t)
 	found, r := other.examine("--issuer", w.issuer, "--ops", w.ops)

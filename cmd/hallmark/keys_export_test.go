@@ -114,6 +114,7 @@ func TestKeysExportPublic(t *testing.T) {
 // TestKeysExportPrivate: a private half goes to a new file of its owner's
 // alone, recorded, and nowhere else.
 func TestKeysExportPrivate(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.serve("--issuer", someIssuer, "--algorithms", "ES256,EdDSA,RS256").stop(t)
 	dir := t.TempDir()

@@ -91,6 +91,7 @@ func (d *desk) dry(args ...string) string {
 // TestKeysImportPublic: another issuer's tokens verify with this key set, under
 // the kid that they have, until the time that was named.
 func TestKeysImportPublic(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	s := d.serve("--issuer", someIssuer, "--algorithms", "ES256")
 	f, dir := foreignKey(t, keys.RS256), t.TempDir()

@@ -43,6 +43,7 @@ func (d *desk) current(want int, version int64) []operator.ReplicaView {
 // TestReplicas: every process that serves is listed with what it has loaded,
 // from its start to its end, and an operator's command is not.
 func TestReplicas(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	one := d.serve("--issuer", someIssuer)
 	first := d.current(1, 1)
@@ -174,6 +175,7 @@ func TestReplicaName(t *testing.T) {
 
 // TestLeaveWithoutAStore: the last word of a process does not keep it from ending.
 func TestLeaveWithoutAStore(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "hallmark.db")
 	store, err := sqlite.Open(t.Context(), path, slog.New(slog.DiscardHandler))
 	if err != nil {

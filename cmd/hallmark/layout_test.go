@@ -79,6 +79,7 @@ func repo(t *testing.T) string {
 }
 
 func TestImports(t *testing.T) {
+	t.Parallel()
 	for _, pkg := range goList(t, "./...") {
 		name := strings.TrimPrefix(pkg, module)
 		allowed, known := mayImport[name]

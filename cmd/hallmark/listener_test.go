@@ -49,6 +49,7 @@ func TestSlowClients(t *testing.T) {
 // TestNotReadyWhileDraining: whoever spreads the load sees the end come while
 // requests that are under way are finished.
 func TestNotReadyWhileDraining(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.ok(newPassword(), "user", "add", "alice")
 	d.ok("", "client", "add", "--id=app", "--audience=api")

@@ -115,6 +115,7 @@ func (d *desk) hold() (release func()) {
 
 // TestLockedStore: a command waits for whoever holds the store for a moment.
 func TestLockedStore(t *testing.T) {
+	t.Parallel()
 	d, _ := newOffice(t)
 	release := d.hold()
 	time.AfterFunc(lateAfter+time.Second, release)
@@ -132,6 +133,7 @@ func TestLockedStore(t *testing.T) {
 // TestStoreLockedForLong: each command ends within the minute that is
 // documented, says why and what to do, and has done nothing.
 func TestStoreLockedForLong(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
@@ -174,6 +176,7 @@ func filesIn(t *testing.T, dir string) (names []string) {
 // TestUnusableStore: so it is at once with a store that is newer than the
 // program, or none at all.
 func TestUnusableStore(t *testing.T) {
+	t.Parallel()
 	d, names := newOffice(t)
 	for name, tt := range map[string]struct {
 		prepare string // of the copy "$1"
@@ -204,6 +207,7 @@ func TestUnusableStore(t *testing.T) {
 // TestForbiddenStore: what another user may not write, or not even see, is
 // refused with whose permission is missing.
 func TestForbiddenStore(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		lacking(t, "root, to be somebody else", nil)
 	}

@@ -312,6 +312,7 @@ func TestManageUnusable(t *testing.T) {
 
 // TestCompletion: real shells complete command lines by the scripts.
 func TestCompletion(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Dir(buildProgram(t))
 	for shell, script := range map[string]string{
 		"bash": `source <(hallmark completion bash)

@@ -204,6 +204,7 @@ func TestClientCommands(t *testing.T) {
 }
 
 func TestKeysCommands(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.ok("", "user", "add", "alice", "--no-password")
 	for _, args := range [][]string{{"keys", "list"}, {"keys", "rotate"}, {"keys", "revoke", "x", "--reason", "r", "--yes"}, {"keys", "reseal"}, {"keys", "recover"}, {"keys", "recover", "--force"}} {
@@ -297,6 +298,7 @@ func TestKeysRecover(t *testing.T) {
 // TestSetBack: what was revoked does not come back with a backup of the data
 // directory, because what remembers it is elsewhere.
 func TestSetBack(t *testing.T) {
+	t.Parallel()
 	for name, setting := range map[string]struct{ variable, file string }{
 		"beside the key file": {"HALLMARK_KEK_FILE", "kek"},
 		"named":               {"HALLMARK_SEEN_FILE", "mark"},

@@ -73,6 +73,7 @@ func compose(t *testing.T, env ...string) (c composed) {
 }
 
 func TestCompose(t *testing.T) {
+	t.Parallel()
 	whole := compose(t)
 	service, image := whole.Services["hallmark"], dockerfile(t)[1]
 	if got := service.Environment["HALLMARK_ISSUER"]; got != "http://localhost:8080" {

@@ -115,6 +115,7 @@ var denied = []string{"prlimit64", "setrlimit", "fchown"}
 // TestUnitRuns runs the unit's command line and holds what the process asks of
 // the kernel against what the unit permits.
 func TestUnitRuns(t *testing.T) {
+	t.Parallel()
 	need(t, "strace", "systemd-analyze")
 	r := newUnitRun(t)
 	trace := filepath.Join(r.dir, "trace")

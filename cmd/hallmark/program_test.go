@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -34,7 +35,17 @@ type program struct {
 // programDir has the built program while the tests run.
 var programDir string
 
+// TestMain runs more tests at a time than there are processors, unless it is
+// told how many: most of them wait for processes.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	told := false
+	flag.Visit(func(f *flag.Flag) { told = told || f.Name == "test.parallel" })
+	if !told {
+		if err := flag.Set("test.parallel", "4"); err != nil {
+			panic(err)
+		}
+	}
 	var err error
 	if programDir, err = os.MkdirTemp("", "hallmark-program"); err != nil {
 		panic(err)
@@ -173,6 +184,7 @@ func (p *program) verify(token any) int {
 // calls an API, refreshes from ten tabs at once, and goes on through a
 // rotation of the keys and a kill -9.
 func TestProgram(t *testing.T) {
+	t.Parallel()
 	p := &program{T: t, binary: buildProgram(t), data: filepath.Join(t.TempDir(), "data"), listen: "127.0.0.1:0"}
 	p.start()
 	defer func() { p.kill() }()

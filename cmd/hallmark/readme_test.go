@@ -34,6 +34,7 @@ func documents(t *testing.T) (paths []string) {
 // demo in the background, the rest in one shell. What listens on a port gets a
 // free one from the environment.
 func TestReadme(t *testing.T) {
+	t.Parallel()
 	need(t, "bash", "curl", "sed", "openssl", "timeout", "node")
 	dir := checkout(t)
 	var blocks [][]string

@@ -69,6 +69,7 @@ func (s *spy) send(method, url, bearer, body string, edit ...func(*http.Request)
 // TestNoSecretInTheLog: of all that passes through a busy server, rightly,
 // wrongly and in wrong places, none gets into its log or a refusal.
 func TestNoSecretInTheLog(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	server := d.serve("--demo", "--log-level", "debug")
 	demo := readDemo(t, d.data)

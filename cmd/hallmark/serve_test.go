@@ -32,6 +32,7 @@ func serveArgs(more ...string) []string {
 // TestStartFails starts the real program on what it must not start on: it says
 // in one line what to do, ends with the code, and changes nothing.
 func TestStartFails(t *testing.T) {
+	t.Parallel()
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -267,6 +268,7 @@ func TestKeyEncryptionKeySources(t *testing.T) {
 // more. A second Ctrl-C ends the program at once; a second SIGTERM does not,
 // because supervisors send it to a process and to its group.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	for name, signals := range map[string][]os.Signal{
 		"SIGTERM": {syscall.SIGTERM}, "SIGTERM twice": {syscall.SIGTERM, syscall.SIGTERM},
 		"Ctrl-C": {os.Interrupt}, "Ctrl-C twice": {os.Interrupt, os.Interrupt}, "SIGTERM, Ctrl-C": {syscall.SIGTERM, os.Interrupt},

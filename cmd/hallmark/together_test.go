@@ -10,6 +10,7 @@ import (
 // TestChangesTogether: of what commands say they did at the same time, all is
 // done; the others say that somebody was faster.
 func TestChangesTogether(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.ok("", "user", "add", "alice", "--no-password", "--role=admin")
 	d.ok("", "client", "add", "--id=web", "--audience=api", "--scope=read")

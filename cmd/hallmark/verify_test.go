@@ -83,6 +83,7 @@ func callDemo(t *testing.T, address, token string) int {
 }
 
 func TestTokenCommandFails(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -211,6 +212,7 @@ func TestVerifyCommand(t *testing.T) {
 }
 
 func TestConformanceCommand(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	pw := filepath.Join(t.TempDir(), "password")
 	write(t, pw, s.Password+"\n")
