@@ -249,7 +249,7 @@ func TestAccountScope(t *testing.T) {
 func TestAccountMethods(t *testing.T) {
 	k := newKit(t, "/auth")
 	for path, allow := range map[string]string{
-		"/oauth2/token": "POST, OPTIONS", "/oauth2/revoke": "POST, OPTIONS", "/account/password": "POST, OPTIONS",
+		"/oauth2/token": "POST, OPTIONS", "/oauth2/revoke": "POST, OPTIONS", "/oauth2/introspect": "POST, OPTIONS", "/account/password": "POST, OPTIONS",
 		"/account/sessions": "GET, HEAD, OPTIONS", "/account/sessions/x": "DELETE, OPTIONS",
 		"/.well-known/jwks.json": "GET, HEAD, OPTIONS", "/.well-known/openid-configuration": "GET, HEAD, OPTIONS",
 	} {

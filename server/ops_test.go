@@ -251,6 +251,16 @@ func TestOpsClients(t *testing.T) {
 	b.refused(b.call("PATCH", at, members{"default_scope": "admin"}), 400, "invalid_request", "default_scope")
 	b.refused(b.call("POST", "/clients", members{"client_id": "web", "audiences": []string{apiAudience}}), 409, "invalid_request", "web")
 
+	api := b.want(201, "POST", "/clients", members{"client_id": "api", "token_endpoint_auth_method": "client_secret_basic", "introspects": []string{apiAudience}})
+	if !strings.Contains(api.raw, `"grant_types":[]`) || !strings.Contains(api.raw, `"audiences":[]`) || !slices.Equal(strs(api.body["introspects"]), []string{apiAudience}) {
+		t.Errorf("made %s", api.raw)
+	}
+	b.active(b.introspect(app{storage.Client{ID: "api"}, api.str("client_secret")}, b.login(ada, b.addClient("spa", storage.AuthNone)).str("access_token")))
+	b.refused(b.call("PATCH", "/clients/api", members{"introspects": []string{}}), 400, "invalid_request", "grant_types")
+	b.refused(b.call("POST", "/clients", members{"introspects": []string{apiAudience}}), 400, "invalid_request", "introspects")
+	b.want(204, "DELETE", "/clients/api", nil)
+	b.want(204, "DELETE", "/clients/spa", nil)
+
 	public := b.want(201, "POST", "/clients", members{"client_id": "app", "audiences": []string{apiAudience}})
 	if public.str("client_secret") != "" || public.str("token_endpoint_auth_method") != "none" {
 		t.Errorf("made %s", public.raw)

@@ -36,6 +36,8 @@ type Clients interface {
 type Sessions interface {
 	CreateSession(ctx context.Context, n storage.NewSession) (storage.Session, error)
 	RotateSession(ctx context.Context, r storage.Refresh) (storage.Refreshed, error)
+	// ServiceTime is what the ratchet goes by.
+	ServiceTime(ctx context.Context) (storage.ServiceTime, error)
 }
 
 // Devices looks at sessions and ends them.

@@ -215,7 +215,7 @@ func (in *inspector) clients() {
 	everything := object{
 		"client_id": "web.app_1-x", "client_name": "The site", "token_endpoint_auth_method": "client_secret_post", "grant_types": []string{"password", "refresh_token"},
 		"scope": "read write", "default_scope": "read", "audiences": []string{"https://api.example", "files"}, "default_audiences": []string{"files"},
-		"claims": []string{"roles", "level"}, "algorithm": "RS256",
+		"introspects": []string{"https://api.example"}, "claims": []string{"roles", "level"}, "algorithm": "RS256",
 		"access_lifetime": 90, "idle_lifetime": 3600, "absolute_lifetime": 7200, "retry_window": 0, "rotate": false,
 	}
 	at := in.want(201, "POST", "/clients", everything).header.Get("Location")
@@ -227,6 +227,10 @@ func (in *inspector) clients() {
 	if shown.str("client_secret") != "" || shown.body["secrets"] != 1.0 {
 		in.Errorf("shows %s", shown.raw)
 	}
+	api := in.want(201, "POST", "/clients", object{"token_endpoint_auth_method": "client_secret_basic", "introspects": []string{"files"}})
+	in.want(200, "PATCH", api.header.Get("Location"), object{"introspects": []string{"files", "https://api.example"}, "grant_types": []string{}, "audiences": []string{}})
+	in.problems(in.want(400, "PATCH", api.header.Get("Location"), object{"introspects": []string{"//files"}}), "introspects")
+	in.want(204, "DELETE", api.header.Get("Location"), nil)
 	in.want(201, "POST", at+"/secrets", object{})
 	in.problems(in.want(409, "POST", at+"/secrets", object{"replace": false}), "secrets")
 	in.want(200, "DELETE", at+"/secrets", nil)
