@@ -250,7 +250,8 @@ func TestSessionCommands(t *testing.T) {
 		t.Errorf("revoked %v", got)
 	}
 	for args, code := range map[string]int{
-		"session revoke": exitUsage, "session revoke x": exitUsage, "session revoke --user=nobody --yes": exitNotFound,
+		"session revoke": exitUsage, "session revoke x": exitUsage, "session revoke x --user=alice": exitUsage, "session revoke --idle-for=-1h --yes": exitUsage,
+		"session revoke --client=nobody --yes": exitNotFound, "session revoke --user=nobody --dry-run": exitNotFound, "session revoke --user=nobody --yes": exitNotFound,
 		"session list --user=nobody": exitNotFound, "session list --client=nobody": exitNotFound, "session revoke " + strings.Repeat("A", 22): exitNotFound,
 	} {
 		d.fails(code, "", strings.Split(args, " "))

@@ -173,6 +173,12 @@ func (in *inspector) sessions() {
 	if len(sids) != 3 {
 		in.Fatalf("%d sessions", len(sids))
 	}
+	for _, query := range []string{"username=carol", "client_id=" + in.ClientID, "device=client", "older_than=1000000", "idle_for=1000000&limit=2"} {
+		in.want(200, "DELETE", "/sessions?dry_run=true&"+query, nil)
+	}
+	in.want(200, "DELETE", "/sessions?older_than=1000000&dry_run=false", nil)
+	in.want(404, "DELETE", "/sessions?username=nobody", nil)
+	in.problems(in.want(400, "DELETE", "/sessions", nil), "query")
 	one := "/sessions/" + sids[0]
 	in.want(200, "GET", one, nil)
 	for range 2 {
@@ -292,6 +298,7 @@ func (in *inspector) badInput() {
 		body         any
 	}{
 		{"GET", "/users?limit=0", nil}, {"GET", "/users?limit=1001", nil}, {"GET", "/users?limit=all", nil}, {"GET", "/sessions?limit=-1", nil},
+		{"DELETE", "/sessions?older_than=0", nil}, {"DELETE", "/sessions?idle_for=1h", nil}, {"DELETE", "/sessions?username=", nil}, {"DELETE", "/sessions?device=x&dry_run=yes", nil},
 		{"POST", "/users", object{}}, {"POST", "/users", object{"username": ""}}, {"POST", "/users", object{"username": nil}}, {"POST", "/users", object{"username": 1}},
 		{"POST", "/users", object{"username": "eve", "password": ""}}, {"POST", "/users", object{"username": "eve", "password_hash": ""}},
 		{"POST", "/users", object{"username": "eve", "foreign_id": strings.Repeat("x", 257)}}, {"POST", "/users", object{"Username": "eve"}},
