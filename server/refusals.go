@@ -306,7 +306,7 @@ var (
 		Description: "The new password is the same as the one given as current. Choose another.",
 		Help: Help{
 			Why:    "`current` and `new` are equal. Whether they are the user's password was not looked at.",
-			Client: "Show it to the user. To end the other sessions without a new password, delete them one by one.",
+			Client: "Show it to the user. To end the other sessions without a new password, `DELETE /account/sessions/others`.",
 		},
 	}
 	errChanged = Error{

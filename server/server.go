@@ -7,6 +7,8 @@
 //	{issuer}/oauth2/introspect                 POST    RFC 7662; for confidential clients, access and refresh tokens
 //	{issuer}/account/password                  POST    a user's new password; RFC 6750 with aud = issuer, as those below
 //	{issuer}/account/sessions                  GET     a user's own sessions; scope sessions
+//	{issuer}/account/sessions                  DELETE  ends all of them; scope sessions
+//	{issuer}/account/sessions/others           DELETE  ends all but the one that asks; scope sessions
 //	{issuer}/account/sessions/{id}             DELETE  ends one of them; scope sessions
 //	/.well-known/oauth-authorization-server…   GET     RFC 8414 §3, issuer path inserted (§3.1)
 //	{issuer}/.well-known/openid-configuration  GET     the same document where OIDC libraries look
@@ -145,7 +147,8 @@ func (s *Server) endpoints() []endpoint {
 		{"revocation", revokePath, []string{"POST"}, "Content-Type", s.revoke},
 		{"introspection", introspectPath, []string{"POST"}, "Content-Type", s.introspect},
 		{"password", passwordPath, []string{"POST"}, "Authorization, Content-Type", s.changePassword},
-		{"sessions", sessionsPath, []string{"GET", "HEAD"}, "Authorization", s.listSessions},
+		{"sessions", sessionsPath, []string{"GET", "HEAD", "DELETE"}, "Authorization", s.ownSessions},
+		{"others", sessionsPath + "/others", []string{"DELETE"}, "Authorization", s.endOthers}, // before what stands for any id
 		{"session", sessionsPath + "/{id}", []string{"DELETE"}, "Authorization", s.endSession},
 	}
 }

@@ -45,6 +45,8 @@ type Devices interface {
 	SessionByID(ctx context.Context, id storage.SessionID) (storage.SessionEntry, error)
 	UserSessions(ctx context.Context, user uuid.UUID, limit int) ([]storage.SessionEntry, error)
 	EndSession(ctx context.Context, id storage.SessionID, why storage.EndReason, now time.Time) (storage.SessionEntry, error)
+	// EndSessions ends a user's sessions but one to keep; zero: none.
+	EndSessions(ctx context.Context, user uuid.UUID, keep storage.SessionID, why storage.EndReason, now time.Time) (ended int, err error)
 }
 
 // Signer signs with the key of an algorithm's line that signs now.
