@@ -2,6 +2,8 @@ package interop
 
 import (
 	"encoding/json"
+	"net/http"
+	"net/url"
 	"testing"
 )
 
@@ -43,5 +45,36 @@ func TestIntrospectionClient(t *testing.T) {
 	})
 	if err := script.end(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestIntrospectingAPI: an API that asks lets a user in for exactly as long as
+// the session lives.
+func TestIntrospectingAPI(t *testing.T) {
+	needApache(t)
+	t.Parallel()
+	d := serve(t)
+	secret := d.addClient(t, "--id", "api", "--auth", "client_secret_basic", "--introspect", audience)
+	api := apacheWith(t, site{issuer: d.Issuer, audience: audience}, "apache/introspect.conf", "CLIENT_ID=api", "CLIENT_SECRET="+secret)
+	api.await(t)
+	token := d.login(t)
+	subject := call(t, d.client().Client(t.Context(), token), d)
+	for range 2 {
+		if got, ok := api.ask(t, token.AccessToken); !ok || got != subject {
+			t.Fatalf("a good token is answered as %q's, %v", got, ok)
+		}
+	}
+	for name, bad := range map[string]string{"rubbish": "rubbish", "a refresh token": token.RefreshToken, "another signature": token.AccessToken[:len(token.AccessToken)-8] + "AAAAAAAA"} {
+		if got, ok := api.ask(t, bad); ok {
+			t.Errorf("%s is taken, as %q's", name, got)
+		}
+	}
+	resp, err := http.PostForm(d.Issuer+"/oauth2/revoke", url.Values{"client_id": {d.ClientID}, "token": {token.RefreshToken}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if got, ok := api.ask(t, token.AccessToken); ok {
+		t.Errorf("after the logout the token is taken, as %q's", got)
 	}
 }
