@@ -62,14 +62,11 @@ func (is *issuer) claims(mutation string) map[string]any {
 		"jwt-auth-no-algs": {methods: all},
 		"jwt-auth-none":    {methods: all, algs: []string{"RS256", "none"}},
 
-		"revocation":           {"revocation_endpoint": is.url + "/revoke"},
-		"revocation-refuses":   {"revocation_endpoint": is.url + "/revoke"},
-		"revocation-400":       {"revocation_endpoint": is.url + "/revoke"},
-		"revocation-by-jwt":    {"revocation_endpoint": is.url + "/revoke", "revocation_endpoint_auth_methods_supported": []string{"private_key_jwt"}},
-		"introspection":        {"introspection_endpoint": is.url + "/introspect", "introspection_endpoint_auth_methods_supported": all},
-		"introspection-active": {"introspection_endpoint": is.url + "/introspect", "introspection_endpoint_auth_methods_supported": all},
-		"introspection-403":    {"introspection_endpoint": is.url + "/introspect", "introspection_endpoint_auth_methods_supported": all},
-		"introspection-silent": {"introspection_endpoint": is.url + "/introspect"},
+		"no-revocation":        {"revocation_endpoint": nil, "revocation_endpoint_auth_methods_supported": nil},
+		"revocation-unsaid":    {"revocation_endpoint_auth_methods_supported": nil}, // by client_secret_basic then
+		"revocation-by-jwt":    {"revocation_endpoint_auth_methods_supported": []string{"private_key_jwt"}},
+		"no-introspection":     {"introspection_endpoint": nil, "introspection_endpoint_auth_methods_supported": nil},
+		"introspection-silent": {"introspection_endpoint_auth_methods_supported": nil},
 
 		"authorize":          authorize(nil),
 		"authorize-no-types": authorize(members{"response_types_supported": nil}),
@@ -106,7 +103,10 @@ func (is *issuer) metadata(without string) http.HandlerFunc {
 			"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post", "none"},
 			"id_token_signing_alg_values_supported": []string{"ES256"},
 			"subject_types_supported":               []string{"public"},
-			"scopes_supported":                      []string{"read", "write"},
+			"revocation_endpoint":                   is.url + "/revoke", "introspection_endpoint": is.url + "/introspect",
+			"revocation_endpoint_auth_methods_supported":    []string{"client_secret_basic", "client_secret_post", "none"},
+			"introspection_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post"},
+			"scopes_supported": []string{"read", "write"},
 		}
 		for _, mutation := range is.mutations {
 			for member, value := range is.claims(mutation) {

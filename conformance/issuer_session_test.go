@@ -96,6 +96,7 @@ func (is *issuer) issue(w http.ResponseWriter, s *session, scope []string) {
 		"refresh_token": s.current, "scope": strings.Join(scope, " "),
 	}
 	is.seen = append(is.seen, body["access_token"].(string), s.current)
+	is.access[body["access_token"].(string)] = s
 	status := 200
 	switch {
 	case is.mutated("expires-string"):

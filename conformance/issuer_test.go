@@ -31,6 +31,7 @@ type issuer struct {
 	clients  map[string]client
 	users    map[string]*user
 	sessions map[string]*session // by any refresh token ever issued
+	access   map[string]*session // by any access token
 	seen     []string            // every secret received or issued
 	requests int
 }
@@ -59,7 +60,7 @@ const (
 func newIssuer(t *testing.T, mutations ...string) *issuer {
 	t.Helper()
 	is := &issuer{
-		mutations: mutations, key: newKey(t), stray: newKey(t), sessions: map[string]*session{},
+		mutations: mutations, key: newKey(t), stray: newKey(t), sessions: map[string]*session{}, access: map[string]*session{},
 		clients: map[string]client{
 			"app": {appSecret, conformance.AuthBasic, 0}, "second": {secondSecret, conformance.AuthBasic, 0},
 			"poster": {postSecret, conformance.AuthPost, 0}, "spa": {"", conformance.AuthNone, 0},
@@ -107,7 +108,7 @@ func (is *issuer) handler() http.Handler {
 	mux.HandleFunc("GET /tenant/jwks", is.jwks)
 	mux.HandleFunc("/tenant/token", is.oauth(is.token))
 	mux.HandleFunc("POST /tenant/revoke", is.oauth(is.revoke))
-	mux.HandleFunc("POST /tenant/introspect", is.oauth(is.introspect))
+	mux.HandleFunc("/tenant/introspect", is.oauth(is.introspect))
 	mux.HandleFunc("/tenant/broken", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		is.mu.Lock()

@@ -63,26 +63,6 @@ func (is *issuer) token(w http.ResponseWriter, r *http.Request) {
 	is.issue(w, s, scope)
 }
 
-// revoke knows no token.
-func (is *issuer) revoke(w http.ResponseWriter, r *http.Request) {
-	is.authenticate(r, is.readForm(w, r))
-	switch {
-	case is.mutated("revocation-refuses"):
-		panic(refusal{401, "invalid_client", "client"})
-	case is.mutated("revocation-400"):
-		refuse("invalid_request")
-	}
-}
-
-// introspect knows no token either.
-func (is *issuer) introspect(w http.ResponseWriter, r *http.Request) {
-	is.authenticate(r, is.readForm(w, r))
-	if is.mutated("introspection-403") {
-		panic(refusal{403, "access_denied", "client"})
-	}
-	writeJSON(w, 200, map[string]bool{"active": is.mutated("introspection-active")})
-}
-
 func (is *issuer) readForm(w http.ResponseWriter, r *http.Request) url.Values {
 	if r.Method != http.MethodPost && is.mutated("get-404") {
 		panic(refusal{404, "invalid_request", "method"})
@@ -146,7 +126,7 @@ func (is *issuer) checkForm(form url.Values) url.Values {
 
 func (is *issuer) remember(forms ...url.Values) {
 	for _, form := range forms {
-		for _, name := range []string{"password", "client_secret", "refresh_token"} {
+		for _, name := range []string{"password", "client_secret", "refresh_token", "token"} {
 			is.seen = append(is.seen, form[name]...)
 		}
 	}

@@ -110,6 +110,15 @@ var mutations = map[string]string{
 	"rt-scope-narrow-then-full": "narrow-sticks",
 	"rt-scope-widen":            "widen widen-silently",
 
+	"intro-active":        "introspection-text introspection-sub",
+	"intro-auth-required": "introspection-open secret-optional any-secret",
+	"intro-inactive":      "introspection-active",
+	"intro-hint-wrong":    "hint-believed",
+	"intro-get":           "introspection-get",
+	"intro-missing-token": "introspection-anything",
+	"intro-tampered-jwt":  "introspection-unverified",
+	"intro-revoked-now":   "introspection-stale revocation-idle",
+
 	"at-typ":          "typ-jwt",
 	"at-kid":          "token-no-kid other-kids",
 	"at-exp":          "exp-string exp-past",
@@ -126,16 +135,14 @@ var mutations = map[string]string{
 // short are the cases that cannot end in a pass at the issuer of these tests:
 // it is on loopback, and claims little.
 var short = map[string]conformance.Outcome{
-	"meta-issuer-form":            conformance.Warn,
-	"meta-response-types":         conformance.Warn,
-	"meta-oidc-required":          conformance.Warn,
-	"meta-auth-signing-algs":      conformance.NA,
-	"meta-revocation-endpoint":    conformance.NA,
-	"meta-introspection-endpoint": conformance.NA,
-	"meta-pkce-methods":           conformance.NA,
-	"meta-iss-param-flag":         conformance.NA,
-	"meta-dpop-algs":              conformance.NA,
-	"meta-endpoints-https-only":   conformance.NA,
+	"meta-issuer-form":          conformance.Warn,
+	"meta-response-types":       conformance.Warn,
+	"meta-oidc-required":        conformance.Warn,
+	"meta-auth-signing-algs":    conformance.NA,
+	"meta-pkce-methods":         conformance.NA,
+	"meta-iss-param-flag":       conformance.NA,
+	"meta-dpop-algs":            conformance.NA,
+	"meta-endpoints-https-only": conformance.NA,
 }
 
 // right reports whether r is what an issuer that keeps the rules gets.

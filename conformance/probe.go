@@ -162,7 +162,7 @@ func (p *Probe) learn(q call) {
 	for _, ps := range []params{q.query, q.body} {
 		for _, v := range ps {
 			switch v.name {
-			case "password", "client_secret", "refresh_token":
+			case "password", "client_secret", "refresh_token", "token":
 				p.secrets.learn(v.name, v.value)
 			}
 		}

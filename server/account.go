@@ -45,6 +45,7 @@ func (s *Server) holder(w http.ResponseWriter, r *http.Request, scope string) (h
 	if err != nil {
 		return holder{}, err
 	}
+	eventOf(r.Context()).note(slog.String("client_id", claims.ClientID), slog.String("sub", claims.Subject), slog.String("sid", claims.SessionID))
 	h, err := s.alive(r.Context(), claims)
 	if err != nil {
 		return holder{}, err
@@ -109,7 +110,6 @@ func (s *Server) alive(ctx context.Context, claims *verify.Claims) (h holder, er
 	if err != nil {
 		return h, errToken.because(err)
 	}
-	eventOf(ctx).note(slog.String("client_id", claims.ClientID), slog.String("sub", claims.Subject), slog.String("sid", id.String()))
 	if h.session, err = s.store.SessionByID(ctx, id); err == nil {
 		h.user, err = s.store.UserByID(ctx, h.session.User)
 	}

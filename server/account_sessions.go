@@ -32,6 +32,14 @@ type deviceSession struct {
 	Current       bool   `json:"current"`         // the one that asks
 }
 
+// ownSessions is what may be done with all of a user's sessions.
+func (s *Server) ownSessions(w http.ResponseWriter, r *http.Request) error {
+	if r.Method == http.MethodDelete {
+		return s.endAll(w, r)
+	}
+	return s.listSessions(w, r)
+}
+
 // listSessions answers the user's living sessions, the newest first.
 func (s *Server) listSessions(w http.ResponseWriter, r *http.Request) error {
 	caller, err := s.holder(w, r, sessionsScope)
@@ -108,6 +116,31 @@ func (s *Server) endSession(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// endAll logs the user out everywhere, here as well.
+func (s *Server) endAll(w http.ResponseWriter, r *http.Request) error {
+	return s.logOutEverywhere(w, r, func(holder) (none storage.SessionID) { return none })
+}
+
+// endOthers logs the user out everywhere else. It has a path of its own: a
+// parameter that is misspelt must not decide between the two.
+func (s *Server) endOthers(w http.ResponseWriter, r *http.Request) error {
+	return s.logOutEverywhere(w, r, func(caller holder) storage.SessionID { return caller.session.ID })
+}
+
+func (s *Server) logOutEverywhere(w http.ResponseWriter, r *http.Request, keep func(holder) storage.SessionID) error {
+	caller, err := s.holder(w, r, sessionsScope)
+	if err != nil {
+		return err
+	}
+	ended, err := s.store.EndSessions(r.Context(), caller.user.ID, keep(caller), storage.EndedLogout, s.now())
+	if err != nil {
+		return err
+	}
+	eventOf(r.Context()).note(slog.String("event", "logged_out_everywhere"), slog.Int("sessions_ended", ended))
+	writeJSON(w, http.StatusOK, map[string]int{"sessions_ended": ended})
 	return nil
 }
 

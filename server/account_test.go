@@ -84,7 +84,9 @@ func (k *kit) forge(a answer, typ string, change map[string]any) answer {
 func bearing(token string) answer { return answer{body: map[string]any{"access_token": token}} }
 
 // accountPaths are the endpoints that want an access token, with a method of each.
-var accountPaths = map[string]string{"/account/password": "POST", "/account/sessions": "GET", "/account/sessions/x": "DELETE"}
+var accountPaths = map[string]string{
+	"/account/password": "POST", "/account/sessions": "GET", "/account/sessions/x": "DELETE", "/account/sessions/others": "DELETE",
+}
 
 // TestAccessTokenRefused: by each of the account's endpoints alike, before
 // anything else is looked at.
@@ -233,8 +235,10 @@ func TestAccountScope(t *testing.T) {
 	k := newKit(t, "")
 	user, portal := k.addUser("alice"), k.addPortal("portal")
 	a := k.enter(user, portal, "", "scope", "read")
-	for path, method := range map[string]string{"/account/sessions": "GET", "/account/sessions/" + k.sid(a): "DELETE"} {
-		refused := k.call(method, path, a, "")
+	for path, method := range map[string]string{
+		"/account/sessions": "GET", "/account/sessions/": "DELETE", "/account/sessions/others": "DELETE", "/account/sessions/" + k.sid(a): "DELETE",
+	} {
+		refused := k.call(method, strings.TrimSuffix(path, "/"), a, "")
 		k.refused(refused, 403, "insufficient_scope", `scope is ["read"]`)
 		if c := refused.header.Get("WWW-Authenticate"); !strings.Contains(c, `error="insufficient_scope"`) || !strings.HasSuffix(c, `, scope="sessions"`) {
 			t.Errorf("challenge %q", c)
@@ -249,8 +253,8 @@ func TestAccountScope(t *testing.T) {
 func TestAccountMethods(t *testing.T) {
 	k := newKit(t, "/auth")
 	for path, allow := range map[string]string{
-		"/oauth2/token": "POST, OPTIONS", "/oauth2/revoke": "POST, OPTIONS", "/account/password": "POST, OPTIONS",
-		"/account/sessions": "GET, HEAD, OPTIONS", "/account/sessions/x": "DELETE, OPTIONS",
+		"/oauth2/token": "POST, OPTIONS", "/oauth2/revoke": "POST, OPTIONS", "/oauth2/introspect": "POST, OPTIONS", "/account/password": "POST, OPTIONS",
+		"/account/sessions": "GET, HEAD, DELETE, OPTIONS", "/account/sessions/x": "DELETE, OPTIONS", "/account/sessions/others": "DELETE, OPTIONS",
 		"/.well-known/jwks.json": "GET, HEAD, OPTIONS", "/.well-known/openid-configuration": "GET, HEAD, OPTIONS",
 	} {
 		for _, method := range []string{"GET", "POST", "PUT", "DELETE", "PATCH", "BREW"} {
@@ -282,9 +286,10 @@ func TestAccountAcrossOrigins(t *testing.T) {
 	k.addPortal("other", func(c *storage.Client) { c.Origins = []string{otherSPA} })
 	a := k.enter(user, portal, "")
 	for path, want := range map[string][2]string{
-		"/account/password":   {"POST", "Authorization, Content-Type"},
-		"/account/sessions":   {"GET, HEAD", "Authorization"},
-		"/account/sessions/x": {"DELETE", "Authorization"},
+		"/account/password":        {"POST", "Authorization, Content-Type"},
+		"/account/sessions":        {"GET, HEAD, DELETE", "Authorization"},
+		"/account/sessions/x":      {"DELETE", "Authorization"},
+		"/account/sessions/others": {"DELETE", "Authorization"},
 	} {
 		for origin, allowed := range map[string]bool{spa: true, otherSPA: true, "https://evil.example": false} {
 			pre := k.call("OPTIONS", path, answer{}, "", fromOrigin(origin))

@@ -19,12 +19,11 @@ var notPassed = map[string]conformance.Outcome{
 	"meta-issuer-form":          conformance.Warn,
 	"meta-endpoints-https-only": conformance.NA,
 	// Not offered, and the metadata does not say so.
-	"meta-scopes":                 conformance.NA,
-	"meta-auth-signing-algs":      conformance.NA,
-	"meta-introspection-endpoint": conformance.NA,
-	"meta-pkce-methods":           conformance.NA,
-	"meta-iss-param-flag":         conformance.NA,
-	"meta-dpop-algs":              conformance.NA,
+	"meta-scopes":            conformance.NA,
+	"meta-auth-signing-algs": conformance.NA,
+	"meta-pkce-methods":      conformance.NA,
+	"meta-iss-param-flag":    conformance.NA,
+	"meta-dpop-algs":         conformance.NA,
 }
 
 // TestConformance runs every case of the suite against this server, the ones

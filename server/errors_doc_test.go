@@ -26,8 +26,8 @@ func documented() []errorSection {
 			errNotFound, errMethod, errContentType, errMalformed, errQuery, errRepeated, errMissing, errTooLarge, errSlow, errCutOff,
 			errOrigin, errBusy, errUnavailable, errInternal,
 		}},
-		{"At the token and revocation endpoints", []Error{
-			errClient, errTwoMethods, errClientID, errGrantType, errUnauthorized, errScope, errTarget,
+		{"At the token, revocation and introspection endpoints", []Error{
+			errClient, errIntrospector, errTwoMethods, errClientID, errGrantType, errUnauthorized, errScope, errTarget,
 			errCredentials, errThrottled, errRefreshToken, errTokenType,
 		}},
 		{"At a user's account and the operators' API", []Error{errNoToken, errBearer, errNotJSON, errJSON}},

@@ -118,6 +118,7 @@ func provocations() map[string]func(*stage) answer {
 		},
 
 		"client-authentication": func(s *stage) answer { return s.at(asIs, "grant_type", "password") },
+		"introspecting-client":  func(s *stage) answer { return s.askAbout(form("client_id", "web", "token", "rubbish")) },
 		"two-client-authentications": func(s *stage) answer {
 			return s.at(basicAuth("backend", s.backend.secret), "grant_type", "x", "client_secret", "x")
 		},

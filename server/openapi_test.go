@@ -130,7 +130,7 @@ func TestOpenAPISchemas(t *testing.T) {
 	for name, v := range map[string]any{
 		"User": operator.UserView{}, "NewUser": userBody{}, "UserEdit": userBody{}, "UserList": userList{},
 		"Client": operator.ClientView{}, "NewClient": clientBody{}, "ClientEdit": clientBody{}, "ClientList": clientList{}, "NewSecret": secretBody{},
-		"Session": operator.SessionView{}, "SessionList": sessionList{}, "Ended": endedSessions{},
+		"Session": operator.SessionView{}, "SessionList": sessionList{}, "Ended": endedSessions{}, "EndedPage": endedPage{},
 		"Key": operator.KeyView{}, "KeyList": keyList{}, "Replica": operator.ReplicaView{}, "Rotate": rotateBody{}, "RotationList": rotationList{}, "Revocation": operator.RevocationView{},
 		"Revoke": revokeBody{}, "Policy": operator.PolicyView{}, "PolicyEdit": policyBody{}, "PolicyChange": operator.PolicyChangeView{},
 	} {

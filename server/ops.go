@@ -53,6 +53,7 @@ func opsRoutes() []opsRoute {
 		{"DELETE", "/clients/{client_id}/secrets", areaClients, "", dropOldSecrets},
 
 		{"GET", "/sessions", areaSessions, "after limit", listSessions},
+		{"DELETE", "/sessions", areaSessions, "username client_id device older_than idle_for dry_run after limit", endSessions},
 		{"GET", "/sessions/{sid}", areaSessions, "", getSession},
 		{"DELETE", "/sessions/{sid}", areaSessions, "", endSession},
 

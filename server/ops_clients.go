@@ -23,6 +23,7 @@ type clientBody struct {
 	DefaultScope     *string   `json:"default_scope"`
 	Audiences        *[]string `json:"audiences"`
 	DefaultAudiences *[]string `json:"default_audiences"`
+	Introspects      *[]string `json:"introspects"`
 	Claims           *[]string `json:"claims"`
 	Origins          *[]string `json:"origins"`
 	Algorithm        *string   `json:"algorithm"`
@@ -38,6 +39,7 @@ func (b clientBody) policy(p storage.ClientPolicy) (storage.ClientPolicy, error)
 	take(&p.Grants, b.Grants)
 	take(&p.Audiences, b.Audiences)
 	take(&p.DefaultAudiences, b.DefaultAudiences)
+	take(&p.Introspects, b.Introspects)
 	take(&p.Claims, b.Claims)
 	take(&p.Origins, b.Origins)
 	take(&p.Algorithm, b.Algorithm)
@@ -95,11 +97,12 @@ func addClient(c opsCall) (opsAnswer, error) {
 	if err := c.read(&body); err != nil {
 		return opsAnswer{}, err
 	}
-	policy, err := body.policy(storage.ClientPolicy{
-		Grants: []string{storage.GrantPassword, storage.GrantRefreshToken}, RetryWindow: storage.DefaultRetryWindow, Rotate: true,
-	})
+	policy, err := body.policy(storage.ClientPolicy{RetryWindow: storage.DefaultRetryWindow, Rotate: true})
 	if err != nil {
 		return opsAnswer{}, err
+	}
+	if body.Grants == nil {
+		policy.Grants = operator.DefaultGrants(policy.Introspects, policy.Audiences)
 	}
 	n := operator.NewClient{AuthMethod: storage.AuthNone, ClientPolicy: policy}
 	take(&n.ID, body.ID)

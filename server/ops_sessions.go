@@ -22,15 +22,9 @@ func (c opsCall) viewSessions(entries []storage.SessionEntry) sessionList {
 }
 
 func listSessions(c opsCall) (opsAnswer, error) {
-	after, limit, err := c.page()
+	from, limit, err := c.sessionPage()
 	if err != nil {
 		return opsAnswer{}, err
-	}
-	var from storage.SessionID
-	if after != "" {
-		if from, err = storage.ParseSessionID(after); err != nil {
-			return opsAnswer{}, wrong(operator.Problem{Field: "after", Advice: err.Error()})
-		}
 	}
 	entries, err := c.op.SessionPage(c.r.Context(), from, limit)
 	if err != nil {
@@ -41,6 +35,18 @@ func listSessions(c opsCall) (opsAnswer, error) {
 		list.Next = entries[limit-1].ID.String()
 	}
 	return ok(list)
+}
+
+// sessionPage is page for lists whose places are session ids.
+func (c opsCall) sessionPage() (from storage.SessionID, limit int, err error) {
+	after, limit, err := c.page()
+	if err != nil || after == "" {
+		return from, limit, err
+	}
+	if from, err = storage.ParseSessionID(after); err != nil {
+		return from, limit, wrong(operator.Problem{Field: "after", Advice: err.Error()})
+	}
+	return from, limit, nil
 }
 
 func listUserSessions(c opsCall) (opsAnswer, error) {

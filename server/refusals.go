@@ -81,7 +81,7 @@ var (
 	}
 	errMissing = Error{
 		ID: "missing-parameter", Code: "invalid_request", Status: http.StatusBadRequest,
-		Description: "A required parameter is missing or empty: grant_type always, username and password for the password grant, refresh_token for the refresh_token grant; token for a revocation.",
+		Description: "A required parameter is missing or empty: grant_type always, username and password for the password grant, refresh_token for the refresh_token grant; token for a revocation or an introspection.",
 		Help: Help{
 			Why:    "The request is well-formed and lacks something. An empty parameter counts as a missing one.",
 			Client: "Send the parameters that the description names. An empty refresh token usually means that the client has stored none: sign the user in.",
@@ -125,7 +125,7 @@ var (
 	}
 )
 
-// The refusals of clients and grants: the token and revocation endpoints.
+// The refusals of clients and grants: the token, revocation and introspection endpoints.
 var (
 	errTwoMethods = Error{
 		ID: "two-client-authentications", Code: "invalid_request", Status: http.StatusBadRequest,
@@ -150,6 +150,15 @@ var (
 			Why:      "The client is unknown, gave a wrong secret, or authenticates by another method than its own. The answer is the same for all of them. Where the `Authorization` header was used, the status is 401 and a challenge comes with it.",
 			Client:   "Check the `client_id` and the method: a public client sends `client_id` alone; the others use the header (`client_secret_basic`) or the body (`client_secret_post`), whichever they are registered for. In the header, id and secret are form-encoded before they are joined by a colon.",
 			Operator: "The record says which of the three it was, and for a known client which method it is registered for. A lost secret is replaced, never looked up.",
+		},
+	}
+	errIntrospector = Error{
+		ID: "introspecting-client", Code: "invalid_client", Status: http.StatusUnauthorized, Challenge: basic, // RFC 7662 §2.3
+		Description: "Client authentication failed. Tokens are introspected by clients with a secret only: check client_id, secret and the registered authentication method.",
+		Help: Help{
+			Why:      "The client is unknown, public, gave a wrong secret or none, or authenticates by another method than its own. The answer is the same for all of them.",
+			Client:   "Authenticate as at the token endpoint, with the secret. An access token does not authenticate anybody here. A page or an app, which has no secret, has no use for introspection: it has its tokens.",
+			Operator: "For an API, register a client of its own: `hallmark client add --auth client_secret_basic --introspect AUDIENCE`.",
 		},
 	}
 	errGrantType = Error{
@@ -297,7 +306,7 @@ var (
 		Description: "The new password is the same as the one given as current. Choose another.",
 		Help: Help{
 			Why:    "`current` and `new` are equal. Whether they are the user's password was not looked at.",
-			Client: "Show it to the user. To end the other sessions without a new password, delete them one by one.",
+			Client: "Show it to the user. To end the other sessions without a new password, `DELETE /account/sessions/others`.",
 		},
 	}
 	errChanged = Error{

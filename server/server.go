@@ -4,8 +4,11 @@
 //	path                                       method  spec
 //	{issuer}/oauth2/token                      POST    RFC 6749 §3.2; grants password (§4.3), refresh_token (§6)
 //	{issuer}/oauth2/revoke                     POST    RFC 7009; ends the session of a refresh token
+//	{issuer}/oauth2/introspect                 POST    RFC 7662; for confidential clients, access and refresh tokens
 //	{issuer}/account/password                  POST    a user's new password; RFC 6750 with aud = issuer, as those below
 //	{issuer}/account/sessions                  GET     a user's own sessions; scope sessions
+//	{issuer}/account/sessions                  DELETE  ends all of them; scope sessions
+//	{issuer}/account/sessions/others           DELETE  ends all but the one that asks; scope sessions
 //	{issuer}/account/sessions/{id}             DELETE  ends one of them; scope sessions
 //	/.well-known/oauth-authorization-server…   GET     RFC 8414 §3, issuer path inserted (§3.1)
 //	{issuer}/.well-known/openid-configuration  GET     the same document where OIDC libraries look
@@ -90,6 +93,7 @@ type Server struct {
 	published wellKnown
 	metrics   *metrics
 	tokens    atomic.Pointer[verify.Verifier] // of access tokens that are for this server itself; nil without keys
+	ring      atomic.Pointer[keyRing]         // as it is published
 }
 
 const (
@@ -141,8 +145,10 @@ func (s *Server) endpoints() []endpoint {
 	return []endpoint{
 		{"token", tokenPath, []string{"POST"}, "Content-Type", s.token},
 		{"revocation", revokePath, []string{"POST"}, "Content-Type", s.revoke},
+		{"introspection", introspectPath, []string{"POST"}, "Content-Type", s.introspect},
 		{"password", passwordPath, []string{"POST"}, "Authorization, Content-Type", s.changePassword},
-		{"sessions", sessionsPath, []string{"GET", "HEAD"}, "Authorization", s.listSessions},
+		{"sessions", sessionsPath, []string{"GET", "HEAD", "DELETE"}, "Authorization", s.ownSessions},
+		{"others", sessionsPath + "/others", []string{"DELETE"}, "Authorization", s.endOthers}, // before what stands for any id
 		{"session", sessionsPath + "/{id}", []string{"DELETE"}, "Authorization", s.endSession},
 	}
 }

@@ -36,6 +36,8 @@ type Clients interface {
 type Sessions interface {
 	CreateSession(ctx context.Context, n storage.NewSession) (storage.Session, error)
 	RotateSession(ctx context.Context, r storage.Refresh) (storage.Refreshed, error)
+	// ServiceTime is what the ratchet goes by.
+	ServiceTime(ctx context.Context) (storage.ServiceTime, error)
 }
 
 // Devices looks at sessions and ends them.
@@ -43,6 +45,8 @@ type Devices interface {
 	SessionByID(ctx context.Context, id storage.SessionID) (storage.SessionEntry, error)
 	UserSessions(ctx context.Context, user uuid.UUID, limit int) ([]storage.SessionEntry, error)
 	EndSession(ctx context.Context, id storage.SessionID, why storage.EndReason, now time.Time) (storage.SessionEntry, error)
+	// EndSessions ends a user's sessions but one to keep; zero: none.
+	EndSessions(ctx context.Context, user uuid.UUID, keep storage.SessionID, why storage.EndReason, now time.Time) (ended int, err error)
 }
 
 // Signer signs with the key of an algorithm's line that signs now.

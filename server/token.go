@@ -107,24 +107,30 @@ func presented(r *http.Request, f form) clientauth.Presented {
 
 // authenticate returns the client that calls (RFC 6749 §2.3, §3.2.1).
 func (s *Server) authenticate(ctx context.Context, p clientauth.Presented) (storage.Client, error) {
-	who, err := clientauth.Authenticate(ctx, s.store.ClientByID, p)
-	switch {
-	case err == nil:
-		eventOf(ctx).note(slog.String("client_id", who.Client().ID))
-		return who.Client(), nil
-	case errors.Is(err, clientauth.ErrTwoMethods):
-		return storage.Client{}, errTwoMethods.because(err)
-	case errors.Is(err, clientauth.ErrMismatch):
-		return storage.Client{}, errClientID.because(err)
-	case !errors.Is(err, clientauth.ErrInvalid):
-		return storage.Client{}, err
-	}
-	eventOf(ctx).note(slog.String("claimed_client_id", fmt.Sprintf("%.128s", p.ClientID)))
 	refusal := errClient
 	if p.UsedHeader() { // RFC 6749 §5.2: a challenge where a header failed, and on 401 only
 		refusal.Status, refusal.Challenge = http.StatusUnauthorized, basic
 	}
-	return storage.Client{}, refusal.because(err)
+	who, err := s.caller(ctx, p, refusal)
+	return who.Client(), err
+}
+
+// caller is authenticate, for all that is no client with this refusal.
+func (s *Server) caller(ctx context.Context, p clientauth.Presented, refusal Error) (clientauth.Authenticated, error) {
+	who, err := clientauth.Authenticate(ctx, s.store.ClientByID, p)
+	switch {
+	case err == nil:
+		eventOf(ctx).note(slog.String("client_id", who.Client().ID))
+		return who, nil
+	case errors.Is(err, clientauth.ErrTwoMethods):
+		return who, errTwoMethods.because(err)
+	case errors.Is(err, clientauth.ErrMismatch):
+		return who, errClientID.because(err)
+	case !errors.Is(err, clientauth.ErrInvalid):
+		return who, err
+	}
+	eventOf(ctx).note(slog.String("claimed_client_id", fmt.Sprintf("%.128s", p.ClientID)))
+	return who, refusal.because(err)
 }
 
 // grant dispatches on grant_type.

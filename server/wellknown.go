@@ -42,22 +42,30 @@ func (s *Server) Publish(ring keys.Ring) error {
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
-	tokens, err := s.verifier(keySet.Bytes(), ring.Schedule().Skew)
+	current := keyRing{keySet.Bytes(), ring.Schedule().Skew}
+	tokens, err := s.verifier(current, s.issuer)
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
 	s.tokens.Store(tokens)
+	s.ring.Store(&current)
 	maxAge := ring.Schedule().MaxAge // what the timetable of the keys reckons with
 	s.published.keySet.Store(keySet.WithMaxAge(maxAge))
 	s.published.metadata.Store(metadata.WithMaxAge(maxAge))
 	return nil
 }
 
-// verifier returns what checks tokens that are for this server itself; nil if
+// A keyRing is what the server's own tokens are verified with.
+type keyRing struct {
+	keySet []byte
+	skew   time.Duration
+}
+
+// verifier returns what checks this server's tokens for an audience; nil if
 // there are no keys. Another replica's clock may be off by the skew.
-func (s *Server) verifier(keySet []byte, skew time.Duration) (*verify.Verifier, error) {
-	leeway := verify.WithLeeway(min(skew, 10*time.Minute))
-	v, err := verify.New(context.Background(), s.issuer, s.issuer, verify.WithKeySet(keySet), verify.WithClock(s.clock), leeway)
+func (s *Server) verifier(ring keyRing, audience string) (*verify.Verifier, error) {
+	leeway := verify.WithLeeway(min(ring.skew, 10*time.Minute))
+	v, err := verify.New(context.Background(), s.issuer, audience, verify.WithKeySet(ring.keySet), verify.WithClock(s.clock), leeway)
 	if errors.Is(err, discovery.ErrNoKeys) {
 		return nil, nil
 	}
@@ -96,12 +104,14 @@ func (s *Server) metadata(algs []string) discovery.Metadata {
 		Issuer:                                 s.issuer,
 		TokenEndpoint:                          s.issuer + tokenPath,
 		RevocationEndpoint:                     s.issuer + revokePath,
+		IntrospectionEndpoint:                  s.issuer + introspectPath,
 		JWKSURI:                                s.issuer + jwksPath,
 		GrantTypesSupported:                    slices.Sorted(maps.Keys(s.grants)),
 		TokenEndpointAuthMethodsSupported:      clientauth.Methods(),
 		RevocationEndpointAuthMethodsSupported: clientauth.Methods(),
-		SubjectTypesSupported:                  []string{"public"}, // "sub" is the same for all; some libraries want it said
-		IDTokenSigningAlgValuesSupported:       algs,
+		IntrospectionEndpointAuthMethodsSupported: clientauth.SecretMethods(),
+		SubjectTypesSupported:                     []string{"public"}, // "sub" is the same for all; some libraries want it said
+		IDTokenSigningAlgValuesSupported:          algs,
 	}
 }
 

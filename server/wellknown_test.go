@@ -47,16 +47,17 @@ func TestMetadata(t *testing.T) {
 	if oauth.status != 200 || oauth.raw != openid.raw {
 		t.Fatalf("oauth: %d %s; openid: %d %s", oauth.status, oauth.raw, openid.status, openid.raw)
 	}
-	for name, want := range map[string]string{"issuer": k.issuer, "token_endpoint": k.tokenURL(), "revocation_endpoint": k.issuer + "/oauth2/revoke", "jwks_uri": k.issuer + "/.well-known/jwks.json"} {
+	for name, want := range map[string]string{"issuer": k.issuer, "token_endpoint": k.tokenURL(), "revocation_endpoint": k.issuer + "/oauth2/revoke", "introspection_endpoint": k.issuer + "/oauth2/introspect", "jwks_uri": k.issuer + "/.well-known/jwks.json"} {
 		if oauth.str(name) != want {
 			t.Errorf("%s = %q, want %q", name, oauth.str(name), want)
 		}
 	}
 	for name, want := range map[string][]string{
-		"grant_types_supported":                      {"password", "refresh_token"},
-		"token_endpoint_auth_methods_supported":      {"none", "client_secret_basic", "client_secret_post"},
-		"revocation_endpoint_auth_methods_supported": {"none", "client_secret_basic", "client_secret_post"},
-		"id_token_signing_alg_values_supported":      {"ES256", "RS256"},
+		"grant_types_supported":                         {"password", "refresh_token"},
+		"token_endpoint_auth_methods_supported":         {"none", "client_secret_basic", "client_secret_post"},
+		"revocation_endpoint_auth_methods_supported":    {"none", "client_secret_basic", "client_secret_post"},
+		"introspection_endpoint_auth_methods_supported": {"client_secret_basic", "client_secret_post"},
+		"id_token_signing_alg_values_supported":         {"ES256", "RS256"},
 	} {
 		if got := strs(oauth.body[name]); !slices.Equal(got, want) {
 			t.Errorf("%s = %q, want %q", name, got, want)

@@ -113,6 +113,7 @@ type ClientPolicy struct {
 	DefaultScopes    []string      `json:"default_scopes,omitempty"`    // granted when none is asked for
 	Audiences        []string      `json:"audiences"`                   // allowed, absolute URIs or names
 	DefaultAudiences []string      `json:"default_audiences"`           // granted when no resource is asked for; never empty
+	Introspects      []string      `json:"introspects,omitempty"`       // audiences that it is the API of: it may ask about tokens for them (RFC 7662)
 	Claims           []string      `json:"claims,omitempty"`            // the user's claims to put into its access tokens
 	Algorithm        string        `json:"algorithm,omitempty"`         // JWS alg; empty: the ring's first
 	AccessLifetime   time.Duration `json:"access_lifetime,omitempty"`   // ns

@@ -18,11 +18,12 @@ type clientAddCmd struct {
 	ID              string        `name:"id" placeholder:"ID" help:"client_id: 1 to 128 of A-Z a-z 0-9 - _ . ; generated if left out."`
 	Name            string        `placeholder:"TEXT" help:"Name for people."`
 	Auth            string        `default:"none" enum:"none,client_secret_basic,client_secret_post" help:"How it authenticates at the token endpoint: ${enum}. none is a public client: an app or a page, which cannot keep a secret."`
-	Grant           []string      `sep:"none" default:"password refresh_token" placeholder:"GRANT" help:"Grants it may use. Separate values by spaces or repeat the flag, here and below."`
+	Grant           []string      `sep:"none" placeholder:"GRANT" help:"Grants it may use. Default: password and refresh_token; with --introspect and no --audience, none. Separate values by spaces or repeat the flag, here and below."`
 	Scope           []string      `sep:"none" placeholder:"SCOPE" help:"Scopes it may ask for."`
 	DefaultScope    []string      `sep:"none" placeholder:"SCOPE" help:"Scopes it gets when it asks for none."`
-	Audience        []string      `sep:"none" placeholder:"AUD" help:"APIs its tokens may be for: absolute URIs or names. At least one."`
+	Audience        []string      `sep:"none" placeholder:"AUD" help:"APIs its tokens may be for: absolute URIs or names. At least one, unless it has no grants."`
 	DefaultAudience []string      `sep:"none" placeholder:"AUD" help:"Those a token is for when it names no resource. Default: the only audience."`
+	Introspect      []string      `sep:"none" placeholder:"AUD" help:"Audiences that it is the API of: it may ask about access tokens for them at the introspection endpoint. It needs a secret."`
 	Claim           []string      `sep:"none" placeholder:"NAME" help:"Claims of the user to put into its access tokens: roles, groups, entitlements or free ones."`
 	Origin          []string      `sep:"none" placeholder:"ORIGIN" help:"Browser origins its pages come from, such as https://app.example.com."`
 	Algorithm       string        `placeholder:"ALG" help:"Signature algorithm of its access tokens. Default: the first of the key schedule."`
@@ -38,12 +39,16 @@ func (c *clientAddCmd) Run(ctx context.Context, p *process) error {
 		if err := o.openKeys(ctx, p, c.Place, keys.RotatorConfig{Schedule: keys.DefaultSchedule()}); err != nil {
 			return err
 		}
+		grants := fields(c.Grant)
+		if c.Grant == nil {
+			grants = operator.DefaultGrants(fields(c.Introspect), fields(c.Audience))
+		}
 		client, secret, err := o.AddClient(ctx, operator.NewClient{
 			ID: c.ID, Name: c.Name, AuthMethod: storage.AuthMethod(c.Auth),
 			ClientPolicy: storage.ClientPolicy{
-				Grants: fields(c.Grant), Scopes: fields(c.Scope), DefaultScopes: fields(c.DefaultScope),
+				Grants: grants, Scopes: fields(c.Scope), DefaultScopes: fields(c.DefaultScope),
 				Audiences: fields(c.Audience), DefaultAudiences: fields(c.DefaultAudience),
-				Claims: fields(c.Claim), Origins: fields(c.Origin), Algorithm: c.Algorithm,
+				Introspects: fields(c.Introspect), Claims: fields(c.Claim), Origins: fields(c.Origin), Algorithm: c.Algorithm,
 				AccessLifetime: c.AccessLifetime, IdleLifetime: c.IdleLifetime, AbsoluteLifetime: c.AbsLifetime,
 				RetryWindow: c.RetryWindow, Rotate: c.Rotate,
 			},
@@ -102,7 +107,7 @@ func clientRow(c storage.Client) []string {
 		retry = "no rotation"
 	}
 	return []string{
-		c.ID, or(c.Name, "-"), string(c.AuthMethod), words(c.Grants), or(words(c.Scopes), "-"), words(c.Audiences), or(c.Algorithm, "default"),
+		c.ID, or(c.Name, "-"), string(c.AuthMethod), or(words(c.Grants), "-"), or(words(c.Scopes), "-"), or(words(c.Audiences), "-"), or(c.Algorithm, "default"),
 		lifetime(c.AccessLifetime), lifetime(c.IdleLifetime), lifetime(c.AbsoluteLifetime), retry,
 	}
 }

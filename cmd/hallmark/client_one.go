@@ -41,7 +41,7 @@ func (c *OneClient) show(p *process, client storage.Client) error {
 		return printRecord(w, [][2]string{
 			{"client_id", client.ID}, {"name", or(client.Name, "-")}, {"authentication", string(client.AuthMethod)}, {"secrets", fmt.Sprint(len(client.Secrets))},
 			{"grants", words(client.Grants)}, {"scopes", words(client.Scopes)}, {"default scopes", words(client.DefaultScopes)},
-			{"audiences", words(client.Audiences)}, {"default audiences", words(client.DefaultAudiences)}, {"claims", words(client.Claims)},
+			{"audiences", words(client.Audiences)}, {"default audiences", words(client.DefaultAudiences)}, {"introspects", words(client.Introspects)}, {"claims", words(client.Claims)},
 			{"origins", words(client.Origins)}, {"algorithm", or(client.Algorithm, "default")}, {"access lifetime", lifetime(client.AccessLifetime)},
 			{"idle lifetime", lifetime(client.IdleLifetime)}, {"absolute lifetime", lifetime(client.AbsoluteLifetime)},
 			{"retry window", retry}, {"created", stamp(client.CreatedAt)},
@@ -127,6 +127,7 @@ type clientChangeCmd struct {
 	DefaultScope    []string       `sep:"none" placeholder:"SCOPE" help:"The default scopes from now on."`
 	Audience        []string       `sep:"none" placeholder:"AUD" help:"The audiences from now on."`
 	DefaultAudience []string       `sep:"none" placeholder:"AUD" help:"The default audiences from now on."`
+	Introspect      []string       `sep:"none" placeholder:"AUD" help:"The audiences that it is the API of, from now on."`
 	Claim           []string       `sep:"none" placeholder:"NAME" help:"The claims from now on."`
 	Origin          []string       `sep:"none" placeholder:"ORIGIN" help:"The browser origins from now on."`
 	Algorithm       *string        `placeholder:"ALG" help:"Signature algorithm; empty for the default."`
@@ -158,7 +159,7 @@ func (c *clientChangeCmd) Run(ctx context.Context, p *process) error {
 }
 
 func (c *clientChangeCmd) changes() bool {
-	lists := len(c.Grant) + len(c.Scope) + len(c.DefaultScope) + len(c.Audience) + len(c.DefaultAudience) + len(c.Claim) + len(c.Origin)
+	lists := len(c.Grant) + len(c.Scope) + len(c.DefaultScope) + len(c.Audience) + len(c.DefaultAudience) + len(c.Introspect) + len(c.Claim) + len(c.Origin)
 	return lists > 0 || c.Name != nil || c.Algorithm != nil || c.Rotate != nil ||
 		c.AccessLifetime != nil || c.IdleLifetime != nil || c.AbsLifetime != nil || c.RetryWindow != nil
 }
@@ -171,7 +172,7 @@ func (c *clientChangeCmd) policy(p storage.ClientPolicy) storage.ClientPolicy {
 		given []string
 	}{
 		{&p.Grants, c.Grant}, {&p.Scopes, c.Scope}, {&p.DefaultScopes, c.DefaultScope}, {&p.Audiences, c.Audience},
-		{&p.DefaultAudiences, c.DefaultAudience}, {&p.Claims, c.Claim}, {&p.Origins, c.Origin},
+		{&p.DefaultAudiences, c.DefaultAudience}, {&p.Introspects, c.Introspect}, {&p.Claims, c.Claim}, {&p.Origins, c.Origin},
 	} {
 		if len(l.given) > 0 {
 			*l.to = fields(l.given)

@@ -26,7 +26,7 @@ type commands struct {
 	} `cmd:"" help:"Work on clients, the registered applications."`
 	Session struct {
 		List   sessionListCmd   `cmd:"" help:"List who is signed in."`
-		Revoke sessionRevokeCmd `cmd:"" help:"End a session, or all of a user's."`
+		Revoke sessionRevokeCmd `cmd:"" help:"End a session, or those of a user, a client, a device or an age."`
 	} `cmd:"" help:"Work on sessions."`
 	Keys struct {
 		List     keysListCmd     `cmd:"" help:"Draw the timetable of the signing keys, and list who has loaded it."`

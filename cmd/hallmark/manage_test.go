@@ -163,6 +163,25 @@ func TestClientLife(t *testing.T) {
 		t.Errorf("changed to %v", again)
 	}
 
+	api := d.one("client", "add", "--id=api", "--auth=client_secret_basic", "--introspect=api orders")
+	if fmt.Sprint(api["introspects"], api["grant_types"], api["audiences"]) != "[api orders] [] []" {
+		d.Errorf("client add makes %v", api)
+	}
+	for _, cmd := range []string{"list", "show api"} {
+		if text := d.ok("", append([]string{"client"}, strings.Fields(cmd)...)...); !strings.Contains(text, "api") {
+			d.Errorf("client %s prints %q", cmd, text)
+		}
+	}
+	if text := d.ok("", "client", "show", "api"); !strings.Contains(text, "introspects        api orders\n") || !strings.Contains(text, "grants             -\n") {
+		d.Errorf("client show prints %q", text)
+	}
+	if both := d.one("client", "change", "api", "--introspect=orders", "--grant=password", "--audience=other"); fmt.Sprint(both["introspects"], both["grant_types"]) != "[orders] [password]" {
+		d.Errorf("client change makes %v", both)
+	}
+	if both := d.one("client", "add", "--auth=client_secret_post", "--introspect=api", "--audience=other"); fmt.Sprint(both["grant_types"]) != "[password refresh_token]" {
+		d.Errorf("client add makes %v", both)
+	}
+	d.fails(exitUsage, "", []string{"client", "add", "--introspect=api"}, "introspects", "secret")
 	d.ok("", "client", "add", "--id=app", "--audience=api")
 	d.fails(exitUsage, "", []string{"client", "secret", "app"}, "public")
 	d.ok(newPassword(), "user", "add", "alice")
@@ -231,7 +250,8 @@ func TestSessionCommands(t *testing.T) {
 		t.Errorf("revoked %v", got)
 	}
 	for args, code := range map[string]int{
-		"session revoke": exitUsage, "session revoke x": exitUsage, "session revoke --user=nobody --yes": exitNotFound,
+		"session revoke": exitUsage, "session revoke x": exitUsage, "session revoke x --user=alice": exitUsage, "session revoke --idle-for=-1h --yes": exitUsage,
+		"session revoke --client=nobody --yes": exitNotFound, "session revoke --user=nobody --dry-run": exitNotFound, "session revoke --user=nobody --yes": exitNotFound,
 		"session list --user=nobody": exitNotFound, "session list --client=nobody": exitNotFound, "session revoke " + strings.Repeat("A", 22): exitNotFound,
 	} {
 		d.fails(code, "", strings.Split(args, " "))

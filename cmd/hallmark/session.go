@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
+	"time"
 
 	"github.com/hallmark-auth/hallmark/server/operator"
 	"github.com/hallmark-auth/hallmark/storage"
@@ -25,13 +25,12 @@ func (c *sessionListCmd) Run(ctx context.Context, p *process) error {
 				return err
 			}
 		}
-		out := c.rows(p.stdout, "SID", "USERNAME", "CLIENT_ID", "STATE", "DEVICE", "ADDRESS", "FIRST SEEN", "LAST SEEN", "EXPIRES")
+		out := newSessionRows(c.Output, p.stdout)
 		each := func(e storage.SessionEntry) error {
-			v := operator.ViewSession(e, o.Now())
-			if c.Client != nil && e.ClientID != *c.Client || !c.All && v.State != "live" {
+			if c.Client != nil && e.ClientID != *c.Client || !c.All && operator.ViewSession(e, o.Now()).State != "live" {
 				return nil
 			}
-			return out.write(v, v.ID, v.Username, v.ClientID, or(v.EndReason, v.State), or(v.Device, "-"), v.Address, v.FirstSeen, v.LastSeen, v.ExpiresAt)
+			return out.write(e, o.Now())
 		}
 		if err := c.walk(ctx, o, each); err != nil {
 			return err
@@ -39,6 +38,20 @@ func (c *sessionListCmd) Run(ctx context.Context, p *process) error {
 		return out.end()
 	})
 }
+
+// sessionRows is a list of sessions that is written while it is read.
+type sessionRows struct{ rows *rowPrinter }
+
+func newSessionRows(o Output, w io.Writer) sessionRows {
+	return sessionRows{o.rows(w, "SID", "USERNAME", "CLIENT_ID", "STATE", "DEVICE", "ADDRESS", "FIRST SEEN", "LAST SEEN", "EXPIRES")}
+}
+
+func (r sessionRows) write(e storage.SessionEntry, now time.Time) error {
+	v := operator.ViewSession(e, now)
+	return r.rows.write(v, v.ID, v.Username, v.ClientID, or(v.EndReason, v.State), or(v.Device, "-"), v.Address, v.FirstSeen, v.LastSeen, v.ExpiresAt)
+}
+
+func (r sessionRows) end() error { return r.rows.end() }
 
 func (c *sessionListCmd) walk(ctx context.Context, o *office, each func(storage.SessionEntry) error) error {
 	if c.User == nil {
@@ -66,58 +79,4 @@ func (c *sessionListCmd) walk(ctx context.Context, o *office, each func(storage.
 		}
 	}
 	return nil
-}
-
-type sessionRevokeCmd struct {
-	Operation
-	Confirmation
-
-	SID  string `arg:"" optional:"" help:"The session, by its id: the \"sid\" of its tokens."`
-	User string `placeholder:"NAME" help:"All sessions of this user."`
-}
-
-func (c *sessionRevokeCmd) Run(ctx context.Context, p *process) error {
-	if (c.SID == "") == (c.User == "") {
-		return usage("name one session, or a user with --user; session list shows what there is")
-	}
-	return p.withOffice(ctx, c.Operation, func(o *office) error {
-		if c.User != "" {
-			return c.ofUser(ctx, p, o)
-		}
-		id, err := storage.ParseSessionID(c.SID)
-		if err != nil {
-			return usage("%q is %w", c.SID, err)
-		}
-		before, err := o.Session(ctx, id)
-		if err != nil {
-			return err
-		}
-		after, err := o.EndSession(ctx, id)
-		if err != nil {
-			return err
-		}
-		return c.report(p.stdout, operator.ViewSession(after, o.Now()), func(w io.Writer) error {
-			text := fmt.Sprintf("the session of %s in %s is ended; access tokens that are out stay good until they expire\n", after.Username, after.ClientID)
-			if !before.EndedAt.IsZero() {
-				text = fmt.Sprintf("the session of %s in %s had ended already: %s at %s\n", after.Username, after.ClientID, after.EndReason, stamp(after.EndedAt))
-			}
-			_, err := io.WriteString(w, text)
-			return err
-		})
-	})
-}
-
-func (c *sessionRevokeCmd) ofUser(ctx context.Context, p *process, o *office) error {
-	u, err := o.User(ctx, c.User)
-	if err != nil {
-		return err
-	}
-	if err := c.confirm(ctx, p, "End all sessions of "+u.Name+"?"); err != nil {
-		return err
-	}
-	ended, err := o.EndUserSessions(ctx, u.ID)
-	if err != nil {
-		return err
-	}
-	return p.changed(c.Output, u.Name, "signed out everywhere", ended)
 }

@@ -115,3 +115,33 @@ func TestPromptInterrupted(t *testing.T) {
 		t.Error("the terminal was left without echo")
 	}
 }
+
+// Before many sessions are ended it is said how many and whose they are.
+func TestRevokeMatchingAsks(t *testing.T) {
+	d := newDesk(t)
+	d.ok("", "client", "add", "--id=web", "--audience=api")
+	for _, name := range []string{"alice", "bob"} {
+		d.ok(newPassword(), "user", "add", name)
+		d.signIn(name, "web")
+	}
+	revoke := func(answer string, flags ...string) (code int, asked string) {
+		person, tty := openTerminal(t)
+		var errs lockedBuffer
+		fmt.Fprint(person, answer)
+		args := append([]string{"session", "revoke", "--client=web"}, flags...)
+		code = run(t.Context(), args, tty, &bytes.Buffer{}, &errs, []string{"HALLMARK_DATA=" + d.data})
+		return code, errs.String()
+	}
+	if code, asked := revoke("n\n"); code != exitFailure || !strings.Contains(asked, "End 2 sessions of several users? [y/N] ") {
+		t.Errorf("ended with %d, asked %q", code, asked)
+	}
+	if live := d.many("session", "list"); len(live) != 2 {
+		t.Fatalf("it did not wait for the answer: %v", live)
+	}
+	if code, asked := revoke("y\n", "--user=bob"); code != exitOK || !strings.Contains(asked, "End 1 session of bob? [y/N] ") {
+		t.Errorf("ended with %d, asked %q", code, asked)
+	}
+	if live := d.many("session", "list"); len(live) != 1 || live[0]["username"] != "alice" {
+		t.Errorf("left are %v", live)
+	}
+}

@@ -173,6 +173,12 @@ func (in *inspector) sessions() {
 	if len(sids) != 3 {
 		in.Fatalf("%d sessions", len(sids))
 	}
+	for _, query := range []string{"username=carol", "client_id=" + in.ClientID, "device=client", "older_than=1000000", "idle_for=1000000&limit=2"} {
+		in.want(200, "DELETE", "/sessions?dry_run=true&"+query, nil)
+	}
+	in.want(200, "DELETE", "/sessions?older_than=1000000&dry_run=false", nil)
+	in.want(404, "DELETE", "/sessions?username=nobody", nil)
+	in.problems(in.want(400, "DELETE", "/sessions", nil), "query")
 	one := "/sessions/" + sids[0]
 	in.want(200, "GET", one, nil)
 	for range 2 {
@@ -215,7 +221,7 @@ func (in *inspector) clients() {
 	everything := object{
 		"client_id": "web.app_1-x", "client_name": "The site", "token_endpoint_auth_method": "client_secret_post", "grant_types": []string{"password", "refresh_token"},
 		"scope": "read write", "default_scope": "read", "audiences": []string{"https://api.example", "files"}, "default_audiences": []string{"files"},
-		"claims": []string{"roles", "level"}, "algorithm": "RS256",
+		"introspects": []string{"https://api.example"}, "claims": []string{"roles", "level"}, "algorithm": "RS256",
 		"access_lifetime": 90, "idle_lifetime": 3600, "absolute_lifetime": 7200, "retry_window": 0, "rotate": false,
 	}
 	at := in.want(201, "POST", "/clients", everything).header.Get("Location")
@@ -227,6 +233,10 @@ func (in *inspector) clients() {
 	if shown.str("client_secret") != "" || shown.body["secrets"] != 1.0 {
 		in.Errorf("shows %s", shown.raw)
 	}
+	api := in.want(201, "POST", "/clients", object{"token_endpoint_auth_method": "client_secret_basic", "introspects": []string{"files"}})
+	in.want(200, "PATCH", api.header.Get("Location"), object{"introspects": []string{"files", "https://api.example"}, "grant_types": []string{}, "audiences": []string{}})
+	in.problems(in.want(400, "PATCH", api.header.Get("Location"), object{"introspects": []string{"//files"}}), "introspects")
+	in.want(204, "DELETE", api.header.Get("Location"), nil)
 	in.want(201, "POST", at+"/secrets", object{})
 	in.problems(in.want(409, "POST", at+"/secrets", object{"replace": false}), "secrets")
 	in.want(200, "DELETE", at+"/secrets", nil)
@@ -288,6 +298,7 @@ func (in *inspector) badInput() {
 		body         any
 	}{
 		{"GET", "/users?limit=0", nil}, {"GET", "/users?limit=1001", nil}, {"GET", "/users?limit=all", nil}, {"GET", "/sessions?limit=-1", nil},
+		{"DELETE", "/sessions?older_than=0", nil}, {"DELETE", "/sessions?idle_for=1h", nil}, {"DELETE", "/sessions?username=", nil}, {"DELETE", "/sessions?device=x&dry_run=yes", nil},
 		{"POST", "/users", object{}}, {"POST", "/users", object{"username": ""}}, {"POST", "/users", object{"username": nil}}, {"POST", "/users", object{"username": 1}},
 		{"POST", "/users", object{"username": "eve", "password": ""}}, {"POST", "/users", object{"username": "eve", "password_hash": ""}},
 		{"POST", "/users", object{"username": "eve", "foreign_id": strings.Repeat("x", 257)}}, {"POST", "/users", object{"Username": "eve"}},

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,7 +84,10 @@ func needApache(t *testing.T) {
 	need(t, "Debian's libapache2-mod-auth-openidc", "test", "-x", "/usr/sbin/apache2", "-a", "-e", apacheModules+"mod_auth_openidc.so")
 }
 
-func apache(t *testing.T, s site, files []string) api {
+func apache(t *testing.T, s site, files []string) api { return apacheWith(t, s, files[0]) }
+
+// apacheWith runs it with a configuration, and more in its environment.
+func apacheWith(t *testing.T, s site, file string, more ...string) api {
 	dir, port := t.TempDir(), freePort(t)
 	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil { // for www-data, when the test runs as root
 		t.Fatal(err)
@@ -93,11 +98,12 @@ func apache(t *testing.T, s site, files []string) api {
 			fmt.Fprintf(&load, "LoadModule %s_module %smod_%s.so\n", m, apacheModules, m)
 		}
 	}
-	config, err := os.ReadFile(files[0])
+	config, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(dir, "apache.conf")
+	keys := tlsFront(t, s.issuer) // it takes keys over TLS only
+	file = filepath.Join(dir, "apache.conf")
 	write(t, file, load.String()+fmt.Sprintf(`
 ServerName 127.0.0.1
 Listen 127.0.0.1:%s
@@ -107,15 +113,27 @@ DocumentRoot %s
 User www-data
 Group www-data
 Header set Remote-User expr=%%{REMOTE_USER}
+OIDCOAuthSSLValidateServer Off
 %s`, port, dir, dir, dir, config))
 	write(t, filepath.Join(dir, "me"), "hello")
 	p := launch(t, port, func() *exec.Cmd {
 		cmd := exec.Command("/usr/sbin/apache2", "-DFOREGROUND", "-f", file)
-		cmd.Env = s.environment()
+		cmd.Env = s.environment(append(more, "JWKS_URI="+keys+"/.well-known/jwks.json")...)
 		return cmd
 	})
 	ask := behind(port, func(resp *http.Response, _ string) string { return resp.Header.Get("Remote-User") })
 	return api{ask: ask, await: p.await, forget: p.signal(syscall.SIGUSR1)} // apachectl graceful
+}
+
+// tlsFront is the issuer behind TLS, with a certificate of nobody.
+func tlsFront(t *testing.T, issuer string) string {
+	target, err := url.Parse(issuer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := httptest.NewTLSServer(httputil.NewSingleHostReverseProxy(target))
+	t.Cleanup(front.Close)
+	return front.URL
 }
 
 func needHAProxy(t *testing.T) {

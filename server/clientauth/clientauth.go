@@ -34,9 +34,10 @@ var (
 )
 
 // Methods lists the supported methods, for metadata.
-func Methods() []string {
-	return []string{string(storage.AuthNone), string(storage.AuthBasic), string(storage.AuthPost)}
-}
+func Methods() []string { return append([]string{string(storage.AuthNone)}, SecretMethods()...) }
+
+// SecretMethods lists those of confidential clients (RFC 6749 §2.1).
+func SecretMethods() []string { return []string{string(storage.AuthBasic), string(storage.AuthPost)} }
 
 // Presented is what a request carries about its client.
 type Presented struct {
@@ -54,6 +55,9 @@ type Authenticated struct{ client storage.Client }
 
 // Client returns the client's record.
 func (a Authenticated) Client() storage.Client { return a.client }
+
+// Confidential reports whether the client proved who it is (RFC 6749 §2.1).
+func (a Authenticated) Confidential() bool { return a.client.AuthMethod != storage.AuthNone }
 
 // Lookup finds a client by client_id; storage.ErrNotFound if there is none.
 type Lookup func(ctx context.Context, id string) (storage.Client, error)

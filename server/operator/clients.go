@@ -23,6 +23,15 @@ type NewClient struct {
 	storage.ClientPolicy
 }
 
+// DefaultGrants are those of a client of which nothing is said: none for an API
+// that introspects tokens and names no audience of tokens of its own.
+func DefaultGrants(introspects, audiences []string) []string {
+	if len(introspects) > 0 && len(audiences) == 0 {
+		return nil
+	}
+	return []string{storage.GrantPassword, storage.GrantRefreshToken}
+}
+
 // AddClient registers a client. The secret is generated, returned once, and
 // empty for a public client; the store keeps its digest.
 func (o *Operator) AddClient(ctx context.Context, n NewClient) (storage.Client, storage.Secret, error) {
@@ -79,7 +88,7 @@ func (o *Operator) ListClients(ctx context.Context) ([]storage.Client, error) {
 // and the default audience that goes without saying.
 func (n NewClient) normal() NewClient {
 	for _, set := range []*[]string{
-		&n.Grants, &n.Scopes, &n.DefaultScopes, &n.Audiences, &n.DefaultAudiences, &n.Claims, &n.Origins,
+		&n.Grants, &n.Scopes, &n.DefaultScopes, &n.Audiences, &n.DefaultAudiences, &n.Introspects, &n.Claims, &n.Origins,
 	} {
 		*set = once(*set)
 	}
@@ -115,7 +124,7 @@ func newClientID() string {
 func (n NewClient) check(s keys.Schedule) Invalid {
 	var problems Invalid
 	for _, rule := range []func() Invalid{
-		n.checkIdentity, n.checkGrants, n.checkScopes, n.checkAudiences, n.checkClaims, n.checkOrigins,
+		n.checkIdentity, n.checkGrants, n.checkScopes, n.checkAudiences, n.checkIntrospects, n.checkClaims, n.checkOrigins,
 		func() Invalid { return n.checkAlgorithm(s.Algorithms) },
 		func() Invalid { return n.checkAccess(s) }, n.checkLifetimes,
 	} {

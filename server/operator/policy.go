@@ -53,7 +53,7 @@ func (n NewClient) checkGrants() (problems Invalid) {
 		}
 	}
 	// RFC 6749 §1.5: a refresh token comes from another grant.
-	if !slices.Contains(n.Grants, storage.GrantPassword) {
+	if !slices.Contains(n.Grants, storage.GrantPassword) && !n.onlyIntrospects() {
 		problems = append(problems, Problem{"grants", "add password: without it the client can never get a token"})
 	}
 	return problems
@@ -88,12 +88,29 @@ func (n NewClient) checkAudiences() (problems Invalid) {
 	}
 	extra := outside(n.DefaultAudiences, n.Audiences)
 	switch {
+	case len(n.Audiences) == 0 && n.onlyIntrospects(): // it gets no tokens
 	case len(n.Audiences) == 0: // a token without aud is good everywhere
 		problems = append(problems, Problem{"audiences", "name at least one: the API that the tokens are for, such as https://api.example.com"})
 	case len(extra) > 0:
 		problems = append(problems, Problem{"default_audiences", fmt.Sprintf("%q must be in audiences too", extra)})
 	case len(n.DefaultAudiences) == 0:
 		problems = append(problems, Problem{"default_audiences", "say which of the audiences a token gets that was asked for without resource"})
+	}
+	return problems
+}
+
+// onlyIntrospects reports whether the client is an API that gets no tokens itself.
+func (n NewClient) onlyIntrospects() bool { return len(n.Grants) == 0 && len(n.Introspects) > 0 }
+
+func (n NewClient) checkIntrospects() (problems Invalid) {
+	problems = tooMany("introspects", n.Introspects)
+	for _, a := range n.Introspects {
+		if err := checkAudience(a); err != nil {
+			problems = append(problems, Problem{"introspects", fmt.Sprintf("%q %v", a, err)})
+		}
+	}
+	if len(n.Introspects) > 0 && n.AuthMethod == storage.AuthNone { // RFC 7662 §4
+		problems = append(problems, Problem{"introspects", "only a client with a secret may introspect: use client_secret_basic or client_secret_post"})
 	}
 	return problems
 }

@@ -45,20 +45,35 @@ func TestClientPolicy(t *testing.T) {
 		field  string // of the only problem; empty: none
 		advice string // part of it
 	}{
-		"good":                     {func(n *NewClient) {}, "", ""},
-		"generated id":             {func(n *NewClient) { n.ID = "" }, "", ""},
-		"id of 128":                {func(n *NewClient) { n.ID = strings.Repeat("a", 128) }, "", ""},
-		"id of 129":                {func(n *NewClient) { n.ID = strings.Repeat("a", 129) }, "id", "128"},
-		"id with a space":          {func(n *NewClient) { n.ID = "my app" }, "id", "A-Z"},
-		"id with a colon":          {func(n *NewClient) { n.ID = "a:b" }, "id", "A-Z"},
-		"id not ASCII":             {func(n *NewClient) { n.ID = "café" }, "id", "A-Z"},
-		"name with a line break":   {func(n *NewClient) { n.Name = "a\nb" }, "name", "control"},
-		"name not UTF-8":           {func(n *NewClient) { n.Name = "a\xff" }, "name", "UTF-8"},
-		"name too long":            {func(n *NewClient) { n.Name = strings.Repeat("n", 257) }, "name", "256"},
-		"no auth method":           {func(n *NewClient) { n.AuthMethod, n.Origins = "", nil }, "auth_method", "client_secret_basic"},
-		"unknown auth method":      {func(n *NewClient) { n.AuthMethod, n.Origins = "private_key_jwt", nil }, "auth_method", "private_key_jwt"},
-		"confidential":             {func(n *NewClient) { n.AuthMethod, n.Origins = storage.AuthPost, nil }, "", ""},
-		"password only":            {func(n *NewClient) { n.Grants = []string{"password"} }, "", ""},
+		"good":                   {func(n *NewClient) {}, "", ""},
+		"generated id":           {func(n *NewClient) { n.ID = "" }, "", ""},
+		"id of 128":              {func(n *NewClient) { n.ID = strings.Repeat("a", 128) }, "", ""},
+		"id of 129":              {func(n *NewClient) { n.ID = strings.Repeat("a", 129) }, "id", "128"},
+		"id with a space":        {func(n *NewClient) { n.ID = "my app" }, "id", "A-Z"},
+		"id with a colon":        {func(n *NewClient) { n.ID = "a:b" }, "id", "A-Z"},
+		"id not ASCII":           {func(n *NewClient) { n.ID = "café" }, "id", "A-Z"},
+		"name with a line break": {func(n *NewClient) { n.Name = "a\nb" }, "name", "control"},
+		"name not UTF-8":         {func(n *NewClient) { n.Name = "a\xff" }, "name", "UTF-8"},
+		"name too long":          {func(n *NewClient) { n.Name = strings.Repeat("n", 257) }, "name", "256"},
+		"no auth method":         {func(n *NewClient) { n.AuthMethod, n.Origins = "", nil }, "auth_method", "client_secret_basic"},
+		"unknown auth method":    {func(n *NewClient) { n.AuthMethod, n.Origins = "private_key_jwt", nil }, "auth_method", "private_key_jwt"},
+		"confidential":           {func(n *NewClient) { n.AuthMethod, n.Origins = storage.AuthPost, nil }, "", ""},
+		"password only":          {func(n *NewClient) { n.Grants = []string{"password"} }, "", ""},
+		"an API": {func(n *NewClient) {
+			n.AuthMethod, n.Origins, n.ClientPolicy = storage.AuthBasic, nil, storage.ClientPolicy{Introspects: []string{"https://api.example.com", "orders"}}
+		}, "", ""},
+		"an API and more": {func(n *NewClient) { n.AuthMethod, n.Origins, n.Introspects = storage.AuthPost, nil, []string{"orders"} }, "", ""},
+		"an API with grants, for none": {func(n *NewClient) {
+			n.AuthMethod, n.Origins, n.Introspects, n.Audiences, n.DefaultAudiences = storage.AuthPost, nil, []string{"orders"}, nil, nil
+		}, "audiences", "at least one"},
+		"an API that refreshes": {func(n *NewClient) {
+			n.AuthMethod, n.Origins, n.Introspects, n.Grants = storage.AuthPost, nil, []string{"orders"}, []string{"refresh_token"}
+		}, "grants", "add password"},
+		"introspects, and is public": {func(n *NewClient) { n.Introspects = []string{"orders"} }, "introspects", "with a secret"},
+		"introspects a fragment": {func(n *NewClient) {
+			n.AuthMethod, n.Origins, n.Introspects = storage.AuthPost, nil, []string{"https://a.example/#f"}
+		}, "introspects", "fragment"},
+		"introspects too much":     {func(n *NewClient) { n.AuthMethod, n.Origins, n.Introspects = storage.AuthPost, nil, many(101) }, "introspects", "at most 100"},
 		"refresh_token only":       {func(n *NewClient) { n.Grants = []string{"refresh_token"} }, "grants", "add password"},
 		"no grants":                {func(n *NewClient) { n.Grants = nil }, "grants", "add password"},
 		"unknown grant":            {func(n *NewClient) { n.Grants = append(n.Grants, "implicit") }, "grants", "implicit"},

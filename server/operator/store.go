@@ -62,6 +62,9 @@ type Endings interface {
 	EndSession(ctx context.Context, id storage.SessionID, why storage.EndReason, now time.Time) (storage.SessionEntry, error)
 	// EndSessions ends a user's sessions but one to keep; zero: none.
 	EndSessions(ctx context.Context, user uuid.UUID, keep storage.SessionID, why storage.EndReason, now time.Time) (ended int, err error)
+	// EndMatching looks at the limit sessions after one, of one user if the match
+	// names one, and ends those that match. next: where to go on; zero at the end.
+	EndMatching(ctx context.Context, after storage.SessionID, limit int, m storage.SessionMatch, why storage.EndReason, now time.Time) (next storage.SessionID, ended []storage.SessionID, err error)
 }
 
 // SessionList reads sessions.

@@ -45,6 +45,7 @@ type ClientView struct {
 	DefaultScope     string   `json:"default_scope,omitempty"`
 	Audiences        []string `json:"audiences"`
 	DefaultAudiences []string `json:"default_audiences"`
+	Introspects      []string `json:"introspects,omitempty"`
 	Claims           []string `json:"claims,omitempty"`
 	Origins          []string `json:"origins,omitempty"`
 	Algorithm        string   `json:"algorithm,omitempty"`
@@ -59,9 +60,9 @@ type ClientView struct {
 // ViewClient returns the view of a client, without its secrets.
 func ViewClient(c storage.Client) ClientView {
 	return ClientView{
-		ID: c.ID, Name: c.Name, AuthMethod: string(c.AuthMethod), Secrets: len(c.Secrets), Grants: c.Grants,
+		ID: c.ID, Name: c.Name, AuthMethod: string(c.AuthMethod), Secrets: len(c.Secrets), Grants: list(c.Grants),
 		Scope: strings.Join(c.Scopes, " "), DefaultScope: strings.Join(c.DefaultScopes, " "),
-		Audiences: c.Audiences, DefaultAudiences: c.DefaultAudiences, Claims: c.Claims, Origins: c.Origins,
+		Audiences: list(c.Audiences), DefaultAudiences: list(c.DefaultAudiences), Introspects: c.Introspects, Claims: c.Claims, Origins: c.Origins,
 		Algorithm: c.Algorithm, Access: c.AccessLifetime.Seconds(), Idle: c.IdleLifetime.Seconds(),
 		Absolute: c.AbsoluteLifetime.Seconds(), RetryWindow: c.RetryWindow.Seconds(), Rotate: c.Rotate,
 		CreatedAt: stamp(c.CreatedAt),
@@ -168,6 +169,9 @@ type TokenView struct {
 func ViewToken(t storage.OperatorToken) TokenView {
 	return TokenView{t.Name, t.Scopes, stamp(t.CreatedAt), stamp(t.ExpiresAt)}
 }
+
+// list is never null.
+func list(values []string) []string { return append([]string{}, values...) }
 
 // stamp is empty for a time that is not.
 func stamp(t time.Time) string {

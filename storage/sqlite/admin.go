@@ -44,6 +44,23 @@ func (s *Store) EndSessions(ctx context.Context, user uuid.UUID, keep storage.Se
 	})
 }
 
+// EndMatching looks at the limit sessions after an id, those of one user if the
+// match names one, and ends those that match, in one transaction. next is where
+// to go on, zero at the end. The writer is bothered only if there is one to end.
+func (s *Store) EndMatching(ctx context.Context, after storage.SessionID, limit int, m storage.SessionMatch, why storage.EndReason, now time.Time) (next storage.SessionID, ended []storage.SessionID, err error) {
+	ids, err := read(s, func(q sqlstore.Querier) (ids []storage.SessionID, err error) {
+		next, ids, err = sqlstore.ScanMatching(ctx, q, after, limit, m)
+		return ids, err
+	})
+	if err != nil || len(ids) == 0 {
+		return next, nil, err
+	}
+	ended, err = write(ctx, s, func(ctx context.Context, q sqlstore.Querier, _ storage.ServiceTime) ([]storage.SessionID, error) {
+		return sqlstore.EndMatching(ctx, q, ids, m, why, now)
+	})
+	return next, ended, err
+}
+
 // CreateOperatorToken adds a token; storage.ErrConflict when its name is taken.
 func (s *Store) CreateOperatorToken(ctx context.Context, t storage.OperatorToken) error {
 	return exec(ctx, s, func(ctx context.Context, q sqlstore.Querier) error { return sqlstore.CreateOperatorToken(ctx, q, t) })

@@ -75,7 +75,7 @@ func TestEveryStatementSearches(t *testing.T) {
 		everyRemoval(t, w, l)
 		return nil
 	}))
-	if len(w.plans) < 41 {
+	if len(w.plans) < 44 {
 		t.Errorf("only %d statements were seen", len(w.plans))
 	}
 	searches := 0
@@ -169,6 +169,12 @@ func everyOperatorsVerb(t *testing.T, q sqlstore.Querier, l login, tokens []stor
 	check("end all", err)
 	if n == 0 {
 		t.Error("no session was ended")
+	}
+	for _, m := range []storage.SessionMatch{{}, {User: l.user.ID}} {
+		_, ids, err := sqlstore.ScanMatching(ctx, q, storage.SessionID{}, 10, m)
+		check("match", err)
+		_, err = sqlstore.EndMatching(ctx, q, ids, m, storage.EndedRevoked, epoch)
+		check("end matching", err)
 	}
 	token := storage.OperatorToken{Name: "deploy"}
 	check("create token", sqlstore.CreateOperatorToken(ctx, q, token))

@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"fmt"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -17,7 +18,7 @@ func (h *history) remove(rt *rapid.T) {
 }
 
 func (h *history) end(rt *rapid.T) {
-	h.one(rt, h.endSession, h.endSessions)
+	h.one(rt, h.endSession, h.endSessions, h.endMatching)
 }
 
 func (h *history) look(rt *rapid.T) {
@@ -136,6 +137,28 @@ func (h *history) endSession(rt *rapid.T) {
 func (h *history) endSessions(rt *rapid.T) {
 	u, keep := h.someUser(rt), h.someSession(rt)
 	both(h, rt, func(x *side) (int, error) { return x.EndSessions(h.ctx, u.ID, keep, storage.EndedRevoked, h.now) })
+	h.touchAll()
+}
+
+// endMatching walks through it all, in slices of any size.
+func (h *history) endMatching(rt *rapid.T) {
+	u, limit := h.someUser(rt), rapid.IntRange(1, 9).Draw(rt, "limit")
+	m := storage.SessionMatch{Client: int64(rapid.IntRange(0, 3).Draw(rt, "number"))}
+	if rapid.Bool().Draw(rt, "of a user") {
+		m.User = u.ID
+	}
+	if ago := some(rt, "ago", 0, time.Minute, time.Hour, 24*time.Hour); ago != nil {
+		m.UsedBefore = h.now.Add(-*ago)
+	}
+	both(h, rt, func(x *side) (all []storage.SessionID, err error) {
+		for after := (storage.SessionID{}); ; {
+			next, ended, err := x.EndMatching(h.ctx, after, limit, m, storage.EndedRevoked, h.now)
+			if all = append(all, ended...); err != nil || next == (storage.SessionID{}) {
+				return all, err
+			}
+			after = next
+		}
+	})
 	h.touchAll()
 }
 

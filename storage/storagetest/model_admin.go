@@ -78,6 +78,30 @@ func (m *Model) EndSessions(ctx context.Context, user uuid.UUID, keep storage.Se
 	return s.endSessions(user, keep, why, now), nil
 }
 
+// EndMatching ends what matches of one slice.
+func (m *Model) EndMatching(ctx context.Context, after storage.SessionID, limit int, match storage.SessionMatch, why storage.EndReason, now time.Time) (next storage.SessionID, ended []storage.SessionID, err error) {
+	s, err := m.begin(ctx)
+	defer s.mu.Unlock()
+	if err != nil {
+		return next, nil, err
+	}
+	ids := slices.SortedFunc(maps.Keys(s.sessions), order)
+	ids = slices.DeleteFunc(ids, func(id storage.SessionID) bool {
+		return order(id, after) <= 0 || match.User != uuid.Nil && s.sessions[id].User != match.User
+	})
+	ids = ids[:min(len(ids), max(limit, 0))]
+	for _, id := range ids {
+		if _, there := s.clients[s.sessions[id].Client]; there && match.Matches(s.sessions[id]) {
+			s.sessions[id] = s.sessions[id].End(now, why)
+			ended = append(ended, id)
+		}
+	}
+	if len(ids) == limit && limit > 0 {
+		next = ids[limit-1]
+	}
+	return next, ended, nil
+}
+
 func (s *state) endSessions(user uuid.UUID, keep storage.SessionID, why storage.EndReason, now time.Time) (ended int) {
 	for id, session := range s.sessions {
 		if _, there := s.clients[session.Client]; there && session.User == user && session.EndedAt.IsZero() && id != keep {

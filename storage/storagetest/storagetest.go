@@ -100,6 +100,10 @@ type Ends interface {
 	// EndSessions ends a user's sessions that have not ended, also expired
 	// ones, but one to keep (zero: none). An unknown user has none.
 	EndSessions(ctx context.Context, user uuid.UUID, keep storage.SessionID, why storage.EndReason, now time.Time) (ended int, err error)
+	// EndMatching looks at the limit sessions after an id, those of one user if
+	// the match names one, and ends those that match while it ends them. next is
+	// where to go on; zero at the end.
+	EndMatching(ctx context.Context, after storage.SessionID, limit int, m storage.SessionMatch, why storage.EndReason, now time.Time) (next storage.SessionID, ended []storage.SessionID, err error)
 }
 
 // OperatorTokens are the programs that may act as operators.
@@ -186,6 +190,7 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		{"changes of clients", clientChangeCases()},
 		{"removals", removalCases()},
 		{"lists", listCases()},
+		{"matching", matchingCases()},
 		{"operator tokens", operatorCases()},
 		{"refresh", refreshCases()},
 		{"sweep", sweepCases()},

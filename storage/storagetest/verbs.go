@@ -57,6 +57,8 @@ func peopleVerbs(s *store, web storage.Client) map[string]func(context.Context, 
 	s.must(s.CreateUser(s.Context(), grace))
 	eve, old, token := s.addUser("eve"), s.addClient("old"), s.addToken("deploy")
 	seen, also := s.login(grace, web), s.login(eve, old)
+	last := s.addUser("last")
+	s.login(last, web)
 	gone := s.addReplica("gone", 1)
 	s.addToken("leaked")
 	return map[string]func(context.Context, Backend) error{
@@ -83,6 +85,10 @@ func peopleVerbs(s *store, web storage.Client) map[string]func(context.Context, 
 		},
 		"EndSessions": func(ctx context.Context, b Backend) error {
 			_, err := b.EndSessions(ctx, grace.ID, storage.SessionID{}, storage.EndedRevoked, s.now)
+			return err
+		},
+		"EndMatching": func(ctx context.Context, b Backend) error { // there must be one to end
+			_, _, err := b.EndMatching(ctx, storage.SessionID{}, 10, storage.SessionMatch{User: last.ID}, storage.EndedRevoked, s.now)
 			return err
 		},
 		"ReportReplica":       func(ctx context.Context, b Backend) error { return b.ReportReplica(ctx, s.aReplica("web-1", 2)) },

@@ -1,0 +1,218 @@
+package conformance
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// introspectionCases are about what a client is told of its own tokens: what
+// an issuer lets others ask about is a matter of its registration.
+func introspectionCases() []Case {
+	needs := []Input{NeedConfidential, NeedUser}
+	return group("intro",
+		Case{
+			ID: "intro-active", Section: "RFC 7662 §2.2", Level: Must, Needs: needs, Run: introActive,
+			Expected: "Of a valid token, active is true, and what is said of it is what a JWT says.",
+		},
+		Case{
+			ID: "intro-auth-required", Section: "RFC 7662 §2.1, §2.3, §4", Level: Must, Needs: needs, Run: introAuth,
+			Expected: "Nobody is told anything without authenticating: 401.",
+		},
+		Case{
+			ID: "intro-inactive", Section: "RFC 7662 §2.2", Level: Must, Needs: needs, Run: introInactive,
+			Expected: "A token that was never issued is 200 with active false, and nothing else.",
+		},
+		Case{
+			ID: "intro-hint-wrong", Section: "RFC 7662 §2.1", Level: Must, Needs: needs, Run: introHint,
+			Expected: "A token is found whatever token_type_hint says.",
+		},
+		Case{
+			ID: "intro-get", Section: "RFC 7662 §2.1", Level: Must, Needs: needs, Run: introGet,
+			Expected: "GET is not answered: a token in a URL is written to logs.",
+		},
+		Case{
+			ID: "intro-missing-token", Section: "RFC 7662 §2.1; RFC 6749 §5.2", Level: Must, Needs: needs, Run: introMissing,
+			Expected: "A request without a token is 400 invalid_request.",
+		},
+		Case{
+			ID: "intro-tampered-jwt", Section: "RFC 7662 §4", Level: Must, Needs: needs, Run: introTampered,
+			Expected: "A JWT with a changed claim under the old signature is inactive.",
+		},
+		Case{
+			ID: "intro-revoked-now", Section: "RFC 7662 §4", Level: Must, Needs: needs, Run: introRevoked,
+			Expected: "A refresh token that was revoked is inactive at once.",
+		},
+	)
+}
+
+// question asks about a token as c, or as nobody.
+func (p *Probe) question(c Client, token string) call {
+	q := call{method: http.MethodPost, header: http.Header{}, body: params{{"token", token}}, encode: formEncoded}
+	if c.known() {
+		q = p.as(c, q.body)
+	}
+	q.to = "introspection_endpoint"
+	return q
+}
+
+// introspects is the positive control: a client with a secret that is told of
+// an access token of its own.
+func (p *Probe) introspects(ctx context.Context) (Client, tokens) {
+	p.documents(ctx) // the evidence
+	if p.doc.text("introspection_endpoint") == "" {
+		panic(stop{absent("there is no introspection_endpoint")})
+	}
+	c := p.target.confidential()
+	t := p.signIn(ctx, c)
+	a := p.send(ctx, p.question(c, t.access))
+	switch {
+	case a.status == http.StatusForbidden:
+		panic(stop{undecided("client %s may not introspect", c.ID)})
+	case a.status != http.StatusOK || a.json["active"] == false:
+		panic(stop{undecided("client %s is not told of its own access token, so nothing else would prove anything", c.ID)})
+	}
+	return c, t
+}
+
+// introActive compares what is said twice.
+func introActive(ctx context.Context, p *Probe) Verdict {
+	c, t := p.introspects(ctx)
+	a := p.send(ctx, p.question(c, t.access))
+	if active, isBool := a.json["active"].(bool); !isBool || !active {
+		return fail("active is not the boolean true")
+	}
+	if !a.isJSON() {
+		return fail("the answer is not application/json")
+	}
+	token, ok := parseJWT(t.access)
+	if !ok {
+		return pass()
+	}
+	for _, name := range []string{"scope", "client_id", "exp", "iat", "nbf", "sub", "aud", "iss", "jti"} {
+		said, told := token.claims[name], a.json[name]
+		if said != nil && told != nil && !reflect.DeepEqual(said, told) && !oneOf(said, told) {
+			return fail("%s differs from the token's", name)
+		}
+	}
+	return pass()
+}
+
+// oneOf allows a lone audience to be a list here and none there.
+func oneOf(a, b any) bool {
+	list, isList := a.([]any)
+	if !isList {
+		a, b = b, a
+		list, isList = a.([]any)
+	}
+	return isList && len(list) == 1 && reflect.DeepEqual(list[0], b)
+}
+
+func introAuth(ctx context.Context, p *Probe) Verdict {
+	c, t := p.introspects(ctx)
+	wrong := c
+	wrong.Secret = random("wrong")
+	for _, who := range []Client{{}, {ID: c.ID, Method: AuthNone}, wrong} {
+		a := p.send(ctx, p.question(who, t.access))
+		if a.json["active"] != nil {
+			return fail("the question is answered")
+		}
+		if v := refusedWith([]int{401, 403, 400})(a); v.Outcome != Pass {
+			return v
+		}
+	}
+	return pass()
+}
+
+func introInactive(ctx context.Context, p *Probe) Verdict {
+	c, _ := p.introspects(ctx)
+	a := p.send(ctx, p.question(c, random("garbage")))
+	if v := isInactive(a); v.Outcome != Pass {
+		return v
+	}
+	if len(a.json) > 1 { // a SHOULD NOT
+		return Verdict{Warn, "more is said than active: " + strings.Join(sortedNames(a.json), " ")}
+	}
+	return pass()
+}
+
+func isInactive(a answer) Verdict {
+	if active, isBool := a.json["active"].(bool); a.status != http.StatusOK || !isBool || active {
+		return fail("it is not answered 200 with active false")
+	}
+	return pass()
+}
+
+func introHint(ctx context.Context, p *Probe) Verdict {
+	c, t := p.introspects(ctx)
+	for _, hint := range []string{"refresh_token", random("type")} {
+		q := p.question(c, t.access)
+		q.body = q.body.and("token_type_hint", hint)
+		if a := p.send(ctx, q); a.json["active"] != true {
+			return fail("with a wrong hint a valid token is not active")
+		}
+	}
+	return pass()
+}
+
+func introGet(ctx context.Context, p *Probe) Verdict {
+	c, t := p.introspects(ctx)
+	q := p.question(c, t.access)
+	q.method, q.query, q.body = http.MethodGet, q.body, nil
+	a := p.send(ctx, q)
+	if a.json["active"] != nil || !slices.Contains([]int{405, 400, 404, 501}, a.status) {
+		return fail("GET is answered %d", a.status)
+	}
+	return pass()
+}
+
+func introMissing(ctx context.Context, p *Probe) Verdict {
+	c, _ := p.introspects(ctx)
+	for _, empty := range []bool{false, true} { // RFC 6749 §3.2: empty is missing
+		q := p.question(c, "")
+		if !empty {
+			q.body = q.body[1:]
+		}
+		q.body = q.body.and("token_type_hint", "access_token") // or there may be no body, and its type is missing too
+		if v := refused("invalid_request")(p.send(ctx, q)); v.Outcome != Pass {
+			return v
+		}
+	}
+	return pass()
+}
+
+func introTampered(ctx context.Context, p *Probe) Verdict {
+	c, t := p.introspects(ctx)
+	token := p.jwtOf(t)
+	parts := strings.Split(token.compact, ".")
+	token.claims["scope"] = random("scope")
+	payload, err := json.Marshal(token.claims)
+	if err != nil {
+		return undecided("the claims cannot be changed: %v", err)
+	}
+	parts[1] = base64.RawURLEncoding.EncodeToString(payload)
+	return isInactive(p.send(ctx, p.question(c, strings.Join(parts, "."))))
+}
+
+func introRevoked(ctx context.Context, p *Probe) Verdict {
+	c, t := p.introspects(ctx)
+	switch {
+	case p.doc.text("revocation_endpoint") == "":
+		return absent("there is no revocation_endpoint")
+	case t.refresh == "":
+		return absent("client %s gets no refresh token", c.ID)
+	}
+	if a := p.send(ctx, p.question(c, t.refresh)); a.json["active"] != true {
+		return undecided("client %s is not told of its own refresh token", c.ID)
+	}
+	q := p.as(c, params{{"token", t.refresh}})
+	q.to = "revocation_endpoint"
+	if a := p.send(ctx, q); a.status != http.StatusOK {
+		return undecided("the revocation is answered %d", a.status)
+	}
+	return isInactive(p.send(ctx, p.question(c, t.refresh)))
+}
