@@ -69,7 +69,8 @@ func TestSuiteFindsMutants(t *testing.T) {
 	all := maps.Clone(mutants)
 	maps.Copy(all, operatorMutants)
 	maps.Copy(all, replicaMutants)
-	if len(all) != len(mutants)+len(operatorMutants)+len(replicaMutants) {
+	maps.Copy(all, auditMutants)
+	if len(all) != len(mutants)+len(operatorMutants)+len(replicaMutants)+len(auditMutants) {
 		t.Fatal("two mutants of one name")
 	}
 	if name := os.Getenv("STORAGETEST_MUTANT"); name != "" {
