@@ -16,6 +16,7 @@ type Store interface {
 	Clients
 	Sessions
 	Devices
+	Audit
 }
 
 // Users finds who signs in, and changes what they change themselves.
@@ -43,6 +44,11 @@ type Devices interface {
 	SessionByID(ctx context.Context, id storage.SessionID) (storage.SessionEntry, error)
 	UserSessions(ctx context.Context, user uuid.UUID, limit int) ([]storage.SessionEntry, error)
 	EndSession(ctx context.Context, id storage.SessionID, why storage.EndReason, now time.Time) (storage.SessionEntry, error)
+}
+
+// Audit takes records of what no verb records by itself.
+type Audit interface {
+	Record(ctx context.Context, records ...storage.Record) error
 }
 
 // Signer signs with the key of an algorithm's line that signs now.

@@ -109,9 +109,12 @@ func newKitWith(t *testing.T, path string, rotator func(*keys.RotatorConfig), op
 	k.must(k.keys.Start(ctx))
 	k.must(k.server.Publish(k.keys.Ring()))
 	front.Config.Handler = k.server.Handler()
+	var running sync.WaitGroup
+	running.Go(func() { k.server.Run(ctx) })
 	t.Cleanup(func() {
 		front.Close()
 		cancel()
+		running.Wait()
 		k.store.Close()
 	})
 	return k

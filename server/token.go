@@ -111,6 +111,7 @@ func (s *Server) authenticate(ctx context.Context, p clientauth.Presented) (stor
 	switch {
 	case err == nil:
 		eventOf(ctx).note(slog.String("client_id", who.Client().ID))
+		eventOf(ctx).by(storage.ByClient, who.Client().ID)
 		return who.Client(), nil
 	case errors.Is(err, clientauth.ErrTwoMethods):
 		return storage.Client{}, errTwoMethods.because(err)
@@ -120,11 +121,22 @@ func (s *Server) authenticate(ctx context.Context, p clientauth.Presented) (stor
 		return storage.Client{}, err
 	}
 	eventOf(ctx).note(slog.String("claimed_client_id", fmt.Sprintf("%.128s", p.ClientID)))
+	s.clientFails(ctx, p, err)
 	refusal := errClient
 	if p.UsedHeader() { // RFC 6749 §5.2: a challenge where a header failed, and on 401 only
 		refusal.Status, refusal.Challenge = http.StatusUnauthorized, basic
 	}
 	return storage.Client{}, refusal.because(err)
+}
+
+// clientFails records that somebody is not the client that it says. What is
+// said is recorded only if there is such a client.
+func (s *Server) clientFails(ctx context.Context, p clientauth.Presented, why error) {
+	r := storage.Record{Event: storage.EventClientFailed, Reason: why.Error()}
+	if c, err := s.store.ClientByID(ctx, p.Claimed()); err == nil {
+		r.Client = c.ID
+	}
+	s.failures.note(ctx, r)
 }
 
 // grant dispatches on grant_type.
