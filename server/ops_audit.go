@@ -1,9 +1,11 @@
 package server
 
 import (
+	"errors"
 	"strconv"
 
 	"github.com/hallmark-auth/hallmark/server/operator"
+	"github.com/hallmark-auth/hallmark/storage"
 )
 
 // An auditList is a part of the audit, the oldest first.
@@ -32,7 +34,10 @@ func listAudit(c opsCall) (opsAnswer, error) {
 		q.Events = []string{pattern}
 	}
 	f, err := c.op.AuditFilter(c.r.Context(), q)
-	if err != nil {
+	switch {
+	case errors.Is(err, storage.ErrNotFound): // not repeated: the log would have it
+		return opsAnswer{}, errOpsUnknown.because(errors.New("no user of that name"))
+	case err != nil:
 		return opsAnswer{}, err
 	}
 	page, err := c.op.AuditAfter(c.r.Context(), f, after, limit)

@@ -50,6 +50,7 @@ type kit struct {
 	log    *logBuffer
 	logger *slog.Logger
 	clock  *clock
+	stop   func() // ends what goes beside the handlers
 }
 
 // A clock is the wall clock, set back or forward by a test.
@@ -111,10 +112,13 @@ func newKitWith(t *testing.T, path string, rotator func(*keys.RotatorConfig), op
 	front.Config.Handler = k.server.Handler()
 	var running sync.WaitGroup
 	running.Go(func() { k.server.Run(ctx) })
-	t.Cleanup(func() {
-		front.Close()
+	k.stop = func() {
 		cancel()
 		running.Wait()
+	}
+	t.Cleanup(func() {
+		front.Close()
+		k.stop()
 		k.store.Close()
 	})
 	return k

@@ -43,6 +43,7 @@ type AuditEntry struct {
 }
 
 // AuditFilter understands a query. ErrNotFound for a name that nobody has.
+// Problems do not repeat what was asked for: it may be a secret in a wrong place.
 func (o *Operator) AuditFilter(ctx context.Context, q AuditQuery) (f AuditFilter, err error) {
 	var problems Invalid
 	wrong := func(field, advice string, args ...any) {
@@ -51,7 +52,7 @@ func (o *Operator) AuditFilter(ctx context.Context, q AuditQuery) (f AuditFilter
 	f.client, f.address = q.Client, q.Address
 	if q.Session != "" {
 		if f.session, err = storage.ParseSessionID(q.Session); err != nil {
-			wrong("sid", "%q is %v", q.Session, err)
+			wrong("sid", "is %v", err)
 		}
 	}
 	if f.events, err = matching(q.Events); err != nil {
@@ -59,7 +60,7 @@ func (o *Operator) AuditFilter(ctx context.Context, q AuditQuery) (f AuditFilter
 	}
 	if q.Address != "" && q.Address != storage.Local {
 		if f.network, err = network(q.Address); err != nil {
-			wrong("address", "%q is none: write an address, a prefix such as 192.0.2.0/24, or %s", q.Address, storage.Local)
+			wrong("address", "must be an address, a prefix such as 192.0.2.0/24, or %s", storage.Local)
 		}
 	}
 	for _, t := range []struct {
@@ -67,7 +68,7 @@ func (o *Operator) AuditFilter(ctx context.Context, q AuditQuery) (f AuditFilter
 		into        *time.Time
 	}{{"since", q.Since, &f.since}, {"until", q.Until, &f.until}} {
 		if *t.into, err = moment(t.text, o.now()); err != nil {
-			wrong(t.field, "%q is no time: write it as 2026-01-31T12:00:00Z, or how long ago as 24h", t.text)
+			wrong(t.field, "must be a time as 2026-01-31T12:00:00Z, or how long ago as 24h")
 		}
 	}
 	if len(problems) > 0 {
@@ -101,7 +102,7 @@ func matching(patterns []string) (events map[storage.Event]bool, err error) {
 		for _, e := range storage.Events() {
 			hit, err := path.Match(p, string(e.Event))
 			if err != nil {
-				return nil, fmt.Errorf("%q is no pattern: use * and ?", p)
+				return nil, errors.New("is no pattern: use * and ?")
 			}
 			if hit {
 				if events == nil {
@@ -111,7 +112,7 @@ func matching(patterns []string) (events map[storage.Event]bool, err error) {
 			}
 		}
 		if !found {
-			return nil, fmt.Errorf("%q is no event: there are %s", p, strings.Join(eventNames(), ", "))
+			return nil, fmt.Errorf("must be one of, or a pattern such as keys.* for some of: %s", strings.Join(eventNames(), ", "))
 		}
 	}
 	return events, nil
