@@ -121,6 +121,8 @@ func (s *Server) alive(ctx context.Context, claims *verify.Claims) (h holder, er
 	case h.session.User.String() != claims.Subject || h.session.ClientID != claims.ClientID:
 		return h, errToken.because(errors.New("the session is of another user or client than the token"))
 	}
+	eventOf(ctx).by(storage.ByUser, "")
+	eventOf(ctx).client = h.session.ClientID
 	return h, h.refused(s.now())
 }
 

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
+
+	"github.com/hallmark-auth/hallmark/storage"
 )
 
 // An event is what one request comes to: filled along the way, logged once.
@@ -18,6 +20,8 @@ type event struct {
 	endpoint string
 	start    time.Time
 	addr     netip.Addr
+	act      storage.Act // for the audit: who acts, as far as is known
+	client   string      // client_id, once the client is authenticated
 	attrs    []slog.Attr
 	level    slog.Level
 }
@@ -27,11 +31,21 @@ type eventKey struct{}
 func newEvent(endpoint string, addr netip.Addr, now time.Time) *event {
 	id := make([]byte, 12)
 	rand.Read(id) // never fails
-	return &event{id: base64.RawURLEncoding.EncodeToString(id), endpoint: endpoint, start: now, addr: addr}
+	ev := &event{id: base64.RawURLEncoding.EncodeToString(id), endpoint: endpoint, start: now, addr: addr}
+	ev.act = storage.Act{Actor: storage.Actor{Kind: storage.Nobody}, Address: addr.String(), Request: ev.id}
+	return ev
 }
 
 // eventOf returns the request's event.
 func eventOf(ctx context.Context) *event { return ctx.Value(eventKey{}).(*event) }
+
+// by says who acts.
+func (e *event) by(kind storage.ActorKind, name string) {
+	e.act.Actor = storage.Actor{Kind: kind, Name: name}
+	if kind == storage.ByClient {
+		e.client = name
+	}
+}
 
 // note adds to the event.
 func (e *event) note(attrs ...slog.Attr) { e.attrs = append(e.attrs, attrs...) }

@@ -36,6 +36,7 @@ func (s *Server) passwordGrant(ctx context.Context, client storage.Client, req t
 	}
 	switch {
 	case errors.Is(err, storage.ErrConflict), errors.Is(err, storage.ErrDisabled), errors.Is(err, storage.ErrNotFound):
+		s.signInFails(ctx, storage.EventSignInFailed, grant.User, "the user was disabled, removed or changed meanwhile")
 		return Grant{}, s.refuseLate(ctx, began, errCredentials.because(err)) // disabled, removed or changed a moment ago
 	case err != nil:
 		return Grant{}, err
@@ -63,7 +64,11 @@ func (s *Server) openSession(ctx context.Context, g *Grant, device string) error
 		if err != nil {
 			return err
 		}
-		return opening.May(user)
+		if err := opening.May(user); err != nil {
+			return err
+		}
+		opening.Token = storage.RefreshToken{} // of no session
+		return s.store.Record(ctx, storage.SignedIn(opening, g.Client.ID))
 	}
 	session, err := s.store.CreateSession(ctx, opening)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 
 	"github.com/hallmark-auth/hallmark/storage"
 )
@@ -28,6 +29,9 @@ func (s *Server) refreshGrant(ctx context.Context, client storage.Client, req to
 		Nonce: storage.NewNonce(), Address: ev.addr.String(), Now: s.now(),
 	})
 	if err != nil {
+		if refusedToken(err) {
+			s.refreshFails(ctx, storage.EventRefreshFailed, done, err.Error())
+		}
 		return Grant{}, refuseRefresh(ev, token, done, err)
 	}
 	grant := Grant{
@@ -38,6 +42,7 @@ func (s *Server) refreshGrant(ctx context.Context, client storage.Client, req to
 	ev.note(append(grant.attrs(), slog.String("refresh", string(done.Outcome)))...)
 	if done.Outcome == storage.Retried && done.Before.LastAddress != ev.addr.String() {
 		ev.alarm("refresh_retried_from_another_address", slog.String("previous_address", done.Before.LastAddress))
+		s.refreshFails(ctx, storage.EventRefreshRetried, done, "")
 	}
 	return grant, nil
 }
@@ -61,9 +66,15 @@ func refuseRefresh(ev *event, token storage.RefreshToken, done storage.Refreshed
 		return errTarget.because(err)
 	case errors.Is(err, storage.ErrGrant):
 		return errUnauthorized.because(err)
-	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrExpired), errors.Is(err, storage.ErrEnded),
-		errors.Is(err, storage.ErrClient), errors.Is(err, storage.ErrDisabled):
+	case refusedToken(err):
 		return errRefreshToken.because(err)
 	}
 	return err
+}
+
+// refusedToken reports that it is the refresh token that does not hold.
+func refusedToken(err error) bool {
+	return slices.ContainsFunc([]error{
+		storage.ErrNotFound, storage.ErrExpired, storage.ErrEnded, storage.ErrClient, storage.ErrDisabled,
+	}, func(known error) bool { return errors.Is(err, known) })
 }

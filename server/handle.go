@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+
+	"github.com/hallmark-auth/hallmark/storage"
 )
 
 // A handlerFunc answers a request, or returns why it does not.
@@ -18,7 +20,7 @@ type handlerFunc func(http.ResponseWriter, *http.Request) error
 func (s *Server) handle(endpoint string, h handlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ev := newEvent(endpoint, clientAddr(r, s.cfg.TrustedProxies), s.now())
-		ctx := context.WithValue(r.Context(), eventKey{}, ev)
+		ctx := storage.WithAct(context.WithValue(r.Context(), eventKey{}, ev), &ev.act)
 		s.secure(w.Header(), ev.id)
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
 		err := recovered(h, rec, r.WithContext(ctx))

@@ -132,6 +132,7 @@ func TestOpenAPISchemas(t *testing.T) {
 		"Client": operator.ClientView{}, "NewClient": clientBody{}, "ClientEdit": clientBody{}, "ClientList": clientList{}, "NewSecret": secretBody{},
 		"Session": operator.SessionView{}, "SessionList": sessionList{}, "Ended": endedSessions{}, "EndedPage": endedPage{},
 		"Key": operator.KeyView{}, "KeyList": keyList{}, "Replica": operator.ReplicaView{}, "Rotate": rotateBody{}, "RotationList": rotationList{}, "Revocation": operator.RevocationView{},
+		"Audit": operator.AuditView{}, "AuditList": auditList{},
 		"Revoke": revokeBody{}, "Policy": operator.PolicyView{}, "PolicyEdit": policyBody{}, "PolicyChange": operator.PolicyChangeView{},
 	} {
 		schema := doc.Components.Schemas[name]

@@ -12,6 +12,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/hallmark-auth/hallmark/server/operator"
+	"github.com/hallmark-auth/hallmark/storage"
 )
 
 // The areas of the operators' API; an operator token's scopes are named so.
@@ -20,6 +21,7 @@ const (
 	areaClients  = "clients"
 	areaSessions = "sessions"
 	areaKeys     = "keys"
+	areaAudit    = "audit"
 
 	scopeRead = "read" // looking at any area
 )
@@ -56,6 +58,8 @@ func opsRoutes() []opsRoute {
 		{"DELETE", "/sessions", areaSessions, "username client_id device older_than idle_for dry_run after limit", endSessions},
 		{"GET", "/sessions/{sid}", areaSessions, "", getSession},
 		{"DELETE", "/sessions/{sid}", areaSessions, "", endSession},
+
+		{"GET", "/audit", areaAudit, "user client_id sid event address since until after limit", listAudit},
 
 		{"GET", "/keys", areaKeys, "", listKeys},
 		{"POST", "/keys/rotate", areaKeys, "", rotateKeys},
@@ -177,12 +181,15 @@ func (s *Server) operator(r *http.Request, route opsRoute) (*operator.Operator, 
 	token, err := s.cfg.Operator.Authenticate(r.Context(), raw)
 	switch {
 	case errors.Is(err, operator.ErrToken):
+		s.failures.note(r.Context(), storage.Record{Event: storage.EventOperatorFailed, Reason: err.Error()})
 		return nil, errOperatorToken.because(err)
 	case err != nil:
 		return nil, err
 	}
 	eventOf(r.Context()).note(slog.String("operator", token.Name))
+	eventOf(r.Context()).by(storage.ByProgram, token.Name)
 	if !slices.Contains(token.Scopes, route.area) && (!route.reads() || !slices.Contains(token.Scopes, scopeRead)) {
+		s.failures.note(r.Context(), storage.Record{Event: storage.EventOperatorFailed, Reason: "the token's scopes do not have " + route.area})
 		refusal := errOperatorScope
 		refusal.Scope = route.area
 		return nil, refusal.because(fmt.Errorf("the token's scopes are %q", token.Scopes))

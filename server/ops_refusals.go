@@ -26,7 +26,7 @@ var (
 		ID: "operator-scope", Code: "insufficient_scope", Status: http.StatusForbidden, Challenge: bearer, // RFC 6750 §3.1
 		Description: "The operator token is not for this area.",
 		Help: Help{
-			Why:      "Each area (users, clients, sessions, keys) has a scope of its own for looking and changing; `read` is for looking at all of them.",
+			Why:      "Each area (users, clients, sessions, keys, audit) has a scope of its own for looking and changing; `read` is for looking at all of them.",
 			Client:   "The challenge names the scope. Ask an operator for a token that has it.",
 			Operator: "Make a new token with the scopes that the program needs, and remove the old one: a token's scopes never change.",
 		},

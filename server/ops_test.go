@@ -44,11 +44,11 @@ func (b *bureau) hire(cfg *server.Config) {
 // open serves the operators of a kit that was made with hire.
 func (b *bureau) open(k *kit) {
 	b.kit = k
-	b.op.Users, b.op.Clients, b.op.Sessions, b.op.Tokens, b.op.Keys = b.store, b.store, b.store, b.store, b.keys
+	b.op.Users, b.op.Clients, b.op.Sessions, b.op.Tokens, b.op.Audit, b.op.Keys = b.store, b.store, b.store, b.store, b.store, b.keys
 	b.op.Trial = b.keys.DryRun()
 	b.ops = httptest.NewServer(b.server.OpsHandler())
 	b.Cleanup(b.ops.Close)
-	b.token = b.newToken("all", time.Hour, "users", "clients", "sessions", "keys")
+	b.token = b.newToken("all", time.Hour, "users", "clients", "sessions", "keys", "audit")
 }
 
 func (b *bureau) newToken(name string, lifetime time.Duration, scopes ...string) string {

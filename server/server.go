@@ -75,7 +75,7 @@ type Config struct {
 	FailAfter time.Duration
 }
 
-// A Server answers requests. It is made by New.
+// A Server answers requests. It is made by New; Run goes beside its handlers.
 type Server struct {
 	issuer    string
 	paths     discovery.Paths
@@ -92,6 +92,7 @@ type Server struct {
 	failing   chan struct{} // a place for each failed sign-in that waits for its answer
 	published wellKnown
 	metrics   *metrics
+	failures  *failures
 	tokens    atomic.Pointer[verify.Verifier] // of access tokens that are for this server itself; nil without keys
 	ring      atomic.Pointer[keyRing]         // as it is published
 }
@@ -126,6 +127,7 @@ func New(cfg Config) (*Server, error) {
 		failing: make(chan struct{}, maxFailing),
 	}
 	s.grants = s.grantTypes()
+	s.failures = newFailures(cfg.Store.Record, s.now, cfg.Log)
 	s.metrics = newMetrics(func() keys.Status { return s.keys.Status() })
 	return s, nil
 }

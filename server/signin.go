@@ -53,6 +53,7 @@ type proof struct {
 func (s *Server) prove(ctx context.Context, began time.Time, p proof) (rehash bool, err error) {
 	addr := eventOf(ctx).addr
 	if err := s.admit(p.name, addr)(); err != nil {
+		s.signInFails(ctx, storage.EventSignInThrottled, p.user, "throttled")
 		return false, err
 	}
 	result, err := s.passwords.Verify(ctx, p.user.PasswordHash, p.password, s.admit(p.name, addr))
@@ -60,7 +61,10 @@ func (s *Server) prove(ctx context.Context, began time.Time, p proof) (rehash bo
 	switch {
 	case errors.Is(err, password.ErrBusy):
 		return false, errBusy.retryAfter(retryBusy).because(err)
-	case errors.As(err, &refusal), err != nil && ctx.Err() != nil:
+	case errors.As(err, &refusal):
+		s.signInFails(ctx, storage.EventSignInThrottled, p.user, "throttled")
+		return false, err
+	case err != nil && ctx.Err() != nil:
 		return false, err
 	case err == nil && result.Match && !p.user.Disabled:
 		s.throttle.Succeeded(p.name, addr)
@@ -69,6 +73,9 @@ func (s *Server) prove(ctx context.Context, began time.Time, p proof) (rehash bo
 	s.throttle.Failed(p.name, addr)
 	if err == nil {
 		err = whyNot(p.user, result.Match)
+		s.signInFails(ctx, storage.EventSignInFailed, p.user, err.Error())
+	} else {
+		s.signInFails(ctx, storage.EventSignInFailed, p.user, "the stored hash cannot be used")
 	}
 	return false, s.refuseLate(ctx, began, p.refusal.because(errors.Join(p.cause, err)))
 }

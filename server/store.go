@@ -16,6 +16,7 @@ type Store interface {
 	Clients
 	Sessions
 	Devices
+	Audit
 }
 
 // Users finds who signs in, and changes what they change themselves.
@@ -47,6 +48,11 @@ type Devices interface {
 	EndSession(ctx context.Context, id storage.SessionID, why storage.EndReason, now time.Time) (storage.SessionEntry, error)
 	// EndSessions ends a user's sessions but one to keep; zero: none.
 	EndSessions(ctx context.Context, user uuid.UUID, keep storage.SessionID, why storage.EndReason, now time.Time) (ended int, err error)
+}
+
+// Audit takes records of what no verb records by itself.
+type Audit interface {
+	Record(ctx context.Context, records ...storage.Record) error
 }
 
 // Signer signs with the key of an algorithm's line that signs now.

@@ -50,6 +50,7 @@ type kit struct {
 	log    *logBuffer
 	logger *slog.Logger
 	clock  *clock
+	stop   func() // ends what goes beside the handlers
 }
 
 // A clock is the wall clock, set back or forward by a test.
@@ -109,9 +110,15 @@ func newKitWith(t *testing.T, path string, rotator func(*keys.RotatorConfig), op
 	k.must(k.keys.Start(ctx))
 	k.must(k.server.Publish(k.keys.Ring()))
 	front.Config.Handler = k.server.Handler()
+	var running sync.WaitGroup
+	running.Go(func() { k.server.Run(ctx) })
+	k.stop = func() {
+		cancel()
+		running.Wait()
+	}
 	t.Cleanup(func() {
 		front.Close()
-		cancel()
+		k.stop()
 		k.store.Close()
 	})
 	return k

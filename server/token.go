@@ -121,6 +121,7 @@ func (s *Server) caller(ctx context.Context, p clientauth.Presented, refusal Err
 	switch {
 	case err == nil:
 		eventOf(ctx).note(slog.String("client_id", who.Client().ID))
+		eventOf(ctx).by(storage.ByClient, who.Client().ID)
 		return who, nil
 	case errors.Is(err, clientauth.ErrTwoMethods):
 		return who, errTwoMethods.because(err)
@@ -130,7 +131,18 @@ func (s *Server) caller(ctx context.Context, p clientauth.Presented, refusal Err
 		return who, err
 	}
 	eventOf(ctx).note(slog.String("claimed_client_id", fmt.Sprintf("%.128s", p.ClientID)))
+	s.clientFails(ctx, p, err)
 	return who, refusal.because(err)
+}
+
+// clientFails records that somebody is not the client that it says. What is
+// said is recorded only if there is such a client.
+func (s *Server) clientFails(ctx context.Context, p clientauth.Presented, why error) {
+	r := storage.Record{Event: storage.EventClientFailed, Reason: why.Error()}
+	if c, err := s.store.ClientByID(ctx, p.Claimed()); err == nil {
+		r.Client = c.ID
+	}
+	s.failures.note(ctx, r)
 }
 
 // grant dispatches on grant_type.

@@ -49,6 +49,7 @@ type commands struct {
 			Remove operatorTokenRemoveCmd `cmd:"" help:"End a token at once."`
 		} `cmd:"" help:"Work on the tokens with which programs act as operators, over HTTP."`
 	} `cmd:"" help:"Work on who may act as an operator."`
+	Audit   auditCmd   `cmd:"" help:"Show what was done, by whom, when and from where."`
 	Migrate migrateCmd `cmd:"" help:"Take the store to the schema of this program."`
 	Config  struct {
 		Show  configShowCmd  `cmd:"" help:"Show the settings as serve would take them, and where each comes from. Secrets are left out."`

@@ -30,6 +30,8 @@ type Config struct {
 	Sessions `group:"Lifetimes"`
 	Seed     `group:"Key schedule of a new store (kept in the store from then on)"`
 
+	Keeping `group:"Audit"`
+
 	PasswordWorkers int `group:"Sign-in" setting:"" placeholder:"N" otherwise:"half the cores" help:"How many passwords may be hashed at once, 19 MiB each. A hash from another system may need up to 128 MiB until its user's first sign-in, and takes the place of several: in all there is never more than N × 19 MiB, or 128 MiB if that is more."`
 }
 
@@ -89,6 +91,12 @@ type Sessions struct {
 	AccessLifetime   time.Duration `setting:"" default:"10m" placeholder:"TIME" help:"How long an access token is good. A client's record may say otherwise, here and below."`
 	IdleLifetime     time.Duration `setting:"" default:"336h" placeholder:"TIME" help:"How long a session lives without a refresh."`
 	AbsoluteLifetime time.Duration `setting:"" default:"2160h" placeholder:"TIME" help:"How long a session lives at most."`
+}
+
+// Keeping says how long the audit keeps its records.
+type Keeping struct {
+	AuditAge  time.Duration `setting:"" default:"2160h" placeholder:"TIME" help:"How long a record of the audit is kept; an hour at least."`
+	AuditRows int           `setting:"" default:"1000000" placeholder:"N" help:"How many records are kept at most, 3000 at least: a third of them acts of operators, a third sessions, a third failures, so that none pushes another out. A record takes some 170 bytes."`
 }
 
 // Seed is the key schedule that a new store begins with.

@@ -135,6 +135,12 @@ func (c Config) checkTLS(f *findings) {
 	}
 }
 
+// The audit keeps at least so much: less would be of no use to anybody.
+const (
+	leastAuditAge  = time.Hour
+	leastAuditRows = 3000
+)
+
 func (c Config) checkLifetimes(f *findings) {
 	for _, life := range []struct {
 		name string
@@ -150,6 +156,12 @@ func (c Config) checkLifetimes(f *findings) {
 	}
 	if c.IdleLifetime > c.AbsoluteLifetime {
 		f.add(exitUsage, on("idle-lifetime", "absolute-lifetime"), "--idle-lifetime: %s is longer than the absolute lifetime %s: a session cannot idle longer than it lives", c.IdleLifetime, c.AbsoluteLifetime)
+	}
+	if c.AuditAge < leastAuditAge {
+		f.add(exitUsage, on("audit-age"), "--audit-age: %s is too short: at least %s", c.AuditAge, leastAuditAge)
+	}
+	if c.AuditRows < leastAuditRows {
+		f.add(exitUsage, on("audit-rows"), "--audit-rows: %d are too few: at least %d", c.AuditRows, leastAuditRows)
 	}
 	if c.AccessLifetime > c.AbsoluteLifetime {
 		f.add(exitUsage, on("access-lifetime", "absolute-lifetime"), "--access-lifetime: %s is longer than the absolute lifetime %s: a token would outlive its session", c.AccessLifetime, c.AbsoluteLifetime)

@@ -6,6 +6,7 @@
 //	hallmark session list|revoke
 //	hallmark keys list|replicas|rotate|revoke|reseal|recover
 //	hallmark operator token add|list|remove
+//	hallmark audit                    what was done, by whom, when and from where; --follow
 //	hallmark migrate                  take the store to the schema of this program
 //	hallmark config show|check        what the settings come to, and what is wrong with them
 //	hallmark token                    get a token as a client would
@@ -17,7 +18,7 @@
 //	hallmark version
 //
 // The operator's commands work on the same store while the server runs. Tables
-// are for people; with --json a command prints one JSON document. Settings are
+// are for people; with --json a command prints one JSON document, audit one for each line. Settings are
 // flags, environment variables or lines of a file: --ops-listen is
 // HALLMARK_OPS_LISTEN, and ops-listen in the file that --config names.
 // Passwords and secrets come from a prompt, from standard input or from a

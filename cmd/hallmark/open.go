@@ -95,7 +95,7 @@ func (p *process) openStore(ctx context.Context, path string, workers int, log *
 	}
 	pool := password.New(password.Config{Workers: workers}) // process.refuse has looked at it
 	return &office{
-		Operator: operator.Operator{Users: store, Clients: store, Sessions: store, Tokens: store, Replicas: store.Replicas, Passwords: pool, Log: log, By: "command line", Now: time.Now},
+		Operator: operator.Operator{Users: store, Clients: store, Sessions: store, Tokens: store, Audit: store, Replicas: store.Replicas, Passwords: pool, Log: log, By: "command line", Now: time.Now},
 		store:    store, pool: pool,
 	}, nil
 }

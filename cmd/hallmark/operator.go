@@ -14,7 +14,7 @@ type operatorTokenAddCmd struct {
 	Operation
 
 	Name     string        `arg:"" help:"Who gets it: acts are logged under this name."`
-	Scope    []string      `required:"" sep:"none" placeholder:"SCOPE" help:"What it is good for: read to look at everything; users, clients, sessions, keys to change things there. Separate values by spaces or repeat the flag."`
+	Scope    []string      `required:"" sep:"none" placeholder:"SCOPE" help:"What it is good for: read to look at everything; users, clients, sessions, keys to change things there; audit to read what was done. Separate values by spaces or repeat the flag."`
 	Lifetime time.Duration `default:"2160h" placeholder:"DURATION" help:"How long it is good."`
 }
 

@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/hallmark-auth/hallmark/storage"
 )
 
 // A process is what the system gave to this invocation.
@@ -35,6 +37,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 func (p *process) run(ctx context.Context, args []string) error {
 	var cmds commands
+	ctx = storage.WithAct(ctx, p.actor())
 	parser, err := p.parser(&cmds, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(p))
 	if err != nil {
 		return fmt.Errorf("command line grammar: %w", err)

@@ -118,7 +118,7 @@ func TestNoSecretInTheLog(t *testing.T) {
 	s.send("POST", demo.Issuer+"/oauth2/revoke", "", form("token", refresh))
 
 	var made map[string]any
-	d.json(&made, "", "operator", "token", "add", "spy", "--scope=users clients sessions keys")
+	d.json(&made, "", "operator", "token", "add", "spy", "--scope=users clients sessions keys audit")
 	op := s.keep("an operator token", str(made, "token"))
 	hash := s.keep("a hash", "pbkdf2_sha256$1000$pepper$"+strings.Repeat("QUJD", 10)+"QUI=")
 	for _, body := range []string{
@@ -131,11 +131,35 @@ func TestNoSecretInTheLog(t *testing.T) {
 	s.send("GET", users, op+"x", "")
 	s.send("GET", users, access, "")
 	s.send("GET", demo.Operators+"/keys", op, "")
+	s.send("GET", demo.Operators+"/audit", op, "")
+	for _, name := range []string{"user", "client_id", "sid", "event", "address", "since", "after"} {
+		s.send("GET", demo.Operators+"/audit?"+name+"="+url.QueryEscape(op), op, "")
+	}
 	s.send("POST", demo.Operators+"/clients", op, `{"client_id":"back","token_endpoint_auth_method":"client_secret_basic","audiences":["urn:a"]}`)
 	s.send("POST", demo.Operators+"/clients/back/secrets", op, `{}`)
 
 	if len(s.secrets) < 19 || len(s.refusals) < 20 {
 		t.Fatalf("%d secrets and %d refusals are not a busy day: %q", len(s.secrets), len(s.refusals), s.refusals)
+	}
+	// The audit, and the file of the database with its log, hold the digests of
+	// some of them, and nothing that anybody could use.
+	s.send("POST", token, "", form("grant_type", "refresh_token", "refresh_token", refresh)) // its session has ended
+	await(t, "the failures are recorded", func() bool {
+		return strings.Contains(d.ok("", "audit", "--json", "--event=refresh.failed"), "refresh.failed") // the last of them
+	})
+	audit := d.ok("", "audit", "--limit", "0", "--json") + d.ok("", "audit", "--limit", "0")
+	for _, event := range []string{"sign_in", "sign_in.failed", "client.failed", "operator.failed", "refresh.failed", "session.end", "user.passwd", "user.add", "client.add_secret", "token.add"} {
+		if !strings.Contains(audit, `"event":"`+event+`"`) {
+			t.Errorf("%s is not in the audit", event)
+		}
+	}
+	var stored strings.Builder
+	for _, name := range []string{"hallmark.db", "hallmark.db-wal"} {
+		text, err := os.ReadFile(filepath.Join(d.data, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored.Write(text)
 	}
 	log := server.err.String()
 	for secret, what := range s.secrets {
@@ -147,8 +171,10 @@ func TestNoSecretInTheLog(t *testing.T) {
 			if at := strings.Index(log, part); at >= 0 {
 				t.Errorf("%s is in the log: …%s…", what, log[max(0, at-200):at])
 			}
-			if strings.Contains(strings.Join(s.refusals, "\n"), part) {
-				t.Errorf("%s is in a refusal", what)
+			for where, text := range map[string]string{"a refusal": strings.Join(s.refusals, "\n"), "the audit": audit, "the database": stored.String()} {
+				if strings.Contains(text, part) && !(what == "a hash" && where == "the database") { // which is where it belongs
+					t.Errorf("%s is in %s", what, where)
+				}
 			}
 		}
 	}

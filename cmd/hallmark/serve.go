@@ -17,6 +17,7 @@ import (
 	"github.com/hallmark-auth/hallmark/server"
 	"github.com/hallmark-auth/hallmark/server/operator"
 	"github.com/hallmark-auth/hallmark/server/throttle"
+	"github.com/hallmark-auth/hallmark/storage"
 )
 
 type serveCmd struct{ Config }
@@ -27,6 +28,7 @@ func (*serveCmd) Help() string {
 }
 
 func (c *serveCmd) Run(ctx context.Context, p *process) error {
+	ctx = storage.WithAct(ctx, &storage.Act{Actor: storage.Actor{Kind: storage.System}}) // whoever started it
 	g, err := newInstance(ctx, c.Config, p)
 	if err != nil {
 		return err
@@ -111,6 +113,7 @@ func (g *instance) open(ctx context.Context) error {
 			return err
 		}
 	}
+	g.store.KeepRecords(storage.Retention{Age: g.cfg.AuditAge, Rows: g.cfg.AuditRows})
 	g.presence = newPresence(g.store)
 	return g.openKeys(ctx, g.process, g.cfg.Place, keys.RotatorConfig{
 		Schedule: g.cfg.schedule(), OnChange: g.publish, Report: g.presence.report, Log: g.log,
@@ -183,6 +186,7 @@ func (g *instance) Run(ctx context.Context) error {
 	group, failed := errgroup.WithContext(work)
 	group.Go(func() error { g.office.keys.Run(failed); return nil })
 	group.Go(func() error { g.store.Maintain(failed); return nil })
+	group.Go(func() error { g.server.Run(failed); return nil })
 	group.Go(func() error { g.announcer.run(failed); return nil })
 	for _, l := range []*listener{g.public, g.ops} {
 		group.Go(l.serve)

@@ -289,6 +289,28 @@ func (in *inspector) keys() {
 	in.want(404, "POST", "/keys/rotate", object{"alg": "HS256"})
 }
 
+// audit: what was done so far is read page by page, and by filters.
+func (in *inspector) audit() {
+	page := in.want(200, "GET", "/audit?limit=3", nil)
+	next := fmt.Sprintf("%.0f", page.body["next"])
+	if len(page.each("records", "event")) != 3 || page.body["more"] != true {
+		in.Errorf("%s", page.raw)
+	}
+	events := in.want(200, "GET", "/audit?limit=1000&since=24h&after="+next, nil).each("records", "event")
+	for _, event := range []string{"user.add", "user.remove", "client.add_secret", "session.end", "keys.rotate", "keys.policy"} {
+		if !slices.Contains(events, event) {
+			in.Errorf("%s is not in the audit: %v", event, events)
+		}
+	}
+	if kinds := in.want(200, "GET", "/audit?event=user.*&address=127.0.0.0/8", nil).each("records", "actor_kind"); len(kinds) == 0 || slices.Contains(kinds, "user") {
+		in.Errorf("users were changed by %v", kinds)
+	}
+	in.problems(in.want(400, "GET", "/audit?event=none&sid=x", nil), "sid", "event")
+	in.want(404, "GET", "/audit?user=nobody", nil)
+	in.bad(400, "GET", "/audit?after=-1", nil)
+	in.bad(400, "GET", "/audit?limit=0", nil)
+}
+
 // badInput: what the server refuses by its form, the description forbids.
 func (in *inspector) badInput() {
 	at := in.want(201, "POST", "/users", object{"username": "dave"}).header.Get("Location")

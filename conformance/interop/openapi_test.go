@@ -33,7 +33,7 @@ type inspector struct {
 func inspect(t *testing.T, d demo) *inspector {
 	t.Helper()
 	in := &inspector{T: t, demo: d, visited: map[string]map[string]bool{}}
-	in.token = in.newToken("all", "users clients sessions keys")
+	in.token = in.newToken("all", "users clients sessions keys audit")
 	resp, text := get(t, d.Operators+"/openapi.json", "")
 	if got := resp.Header.Get("Content-Type"); resp.StatusCode != 200 || got != "application/vnd.oai.openapi+json;version=3.1" {
 		t.Fatalf("the description is answered %s as %s", resp.Status, got)
@@ -257,7 +257,7 @@ func TestOpenAPI(t *testing.T) {
 		run  func(*inspector)
 	}{
 		{"users", (*inspector).users}, {"import", (*inspector).imports}, {"pages", (*inspector).pages}, {"sessions", (*inspector).sessions},
-		{"clients", (*inspector).clients}, {"keys", (*inspector).keys}, {"bad input", (*inspector).badInput}, {"every operation", (*inspector).everyOperation},
+		{"clients", (*inspector).clients}, {"keys", (*inspector).keys}, {"audit", (*inspector).audit}, {"bad input", (*inspector).badInput}, {"every operation", (*inspector).everyOperation},
 	} {
 		t.Run(life.name, func(t *testing.T) {
 			one := *in

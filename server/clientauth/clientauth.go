@@ -50,6 +50,12 @@ type Presented struct {
 // that a failure is answered 401 with a challenge (RFC 6749 §5.2).
 func (p Presented) UsedHeader() bool { return len(p.Authorization) > 0 }
 
+// Claimed is the client_id that was presented; empty if there is none to read.
+func (p Presented) Claimed() string {
+	cred, _ := p.credentials()
+	return cred.id
+}
+
 // Authenticated is a client that proved who it is, or a public one that said so.
 type Authenticated struct{ client storage.Client }
 

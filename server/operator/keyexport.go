@@ -31,7 +31,7 @@ func (o *Operator) PublishedKeys(ctx context.Context, kid string) ([]KeyState, e
 }
 
 // ExportPrivateKey returns both halves of a key, for a move to another issuer.
-// It is recorded before they are in anybody's hands.
+// It is recorded before they are in anybody's hands, or they are not handed out.
 func (o *Operator) ExportPrivateKey(ctx context.Context, kid string) (jose.JSONWebKey, error) {
 	found, err := o.PublishedKeys(ctx, kid)
 	if err != nil {
@@ -43,6 +43,10 @@ func (o *Operator) ExportPrivateKey(ctx context.Context, kid string) (jose.JSONW
 	jwk, err := found[0].PrivateJWK()
 	if err != nil {
 		return jose.JSONWebKey{}, Invalid{{"kid", err.Error()}}
+	}
+	err = o.Audit.Record(ctx, storage.Record{Event: storage.EventKeysExport, Detail: storage.Detail{"kid": kid, "alg": jwk.Algorithm}})
+	if err != nil {
+		return jose.JSONWebKey{}, fmt.Errorf("record the export of key %q: %w", kid, err)
 	}
 	o.record(ctx, "keys.export", slog.String("kid", kid), slog.String("alg", jwk.Algorithm), slog.Bool("private", true))
 	return jwk, nil

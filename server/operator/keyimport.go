@@ -30,6 +30,7 @@ type Import struct {
 // Material with a private half the public one is taken.
 func (o *Operator) ImportPublicKeys(ctx context.Context, found []keys.Material, until time.Time) ([]Import, error) {
 	done := make([]Import, len(found))
+	ctx, audit := storage.Intending(ctx)
 	ring, err := o.Keys.Edit(ctx, func(ring keys.Ring, now keys.Instant, _ keys.Generate) (keys.Ring, error) {
 		end := until
 		if end.IsZero() {
@@ -43,6 +44,7 @@ func (o *Operator) ImportPublicKeys(ctx context.Context, found []keys.Material, 
 			k := added(ring, next)
 			ring, done[i] = next, Import{Kid: k.ID, Algorithm: k.Algorithm, Gone: k.GoneAt}
 		}
+		audit.Set(takenIn(done)...)
 		return ring, publishable(ring, now)
 	})
 	return done, o.imported(ctx, ring, done, err, false)
@@ -56,12 +58,14 @@ func (o *Operator) ImportPrivateKey(ctx context.Context, m keys.Material, atOnce
 		return Import{}, Invalid{{"key", "has a public half only, and only a key pair can sign"}}
 	}
 	var kid string
+	ctx, audit := storage.Intending(ctx)
 	ring, err := o.Keys.Edit(ctx, func(ring keys.Ring, now keys.Instant, _ keys.Generate) (keys.Ring, error) {
 		next, err := ring.ImportPrivate(m.Algorithm, m.Private, now, atOnce)
 		if err != nil {
 			return ring, unfit(err)
 		}
 		kid = added(ring, next).ID
+		audit.Set(takenIn([]Import{{Kid: kid, Algorithm: m.Algorithm, Private: true}})...)
 		return next, publishable(next, now)
 	})
 	done := Import{Kid: kid, Algorithm: m.Algorithm, Private: true}
@@ -71,6 +75,16 @@ func (o *Operator) ImportPrivateKey(ctx context.Context, m keys.Material, atOnce
 		}
 	}
 	return done, o.imported(ctx, ring, []Import{done}, err, atOnce)
+}
+
+// takenIn are the records of imports.
+func takenIn(done []Import) (out []storage.Record) {
+	for _, i := range done {
+		out = append(out, storage.Record{Event: storage.EventKeysImport, Detail: storage.Detail{
+			"kid": i.Kid, "alg": string(i.Algorithm), "private": i.Private,
+		}})
+	}
+	return out
 }
 
 // unfit is for what a ring does not take, but for keys that it has.

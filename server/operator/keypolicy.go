@@ -69,11 +69,18 @@ func (o *Operator) ChangeKeyPolicy(ctx context.Context, e PolicyEdit) (PolicyCha
 		return PolicyChange{}, err
 	}
 	var before keys.Ring
+	ctx, audit := storage.Intending(ctx)
 	ring, err := o.Keys.Edit(ctx, func(ring keys.Ring, now keys.Instant, _ keys.Generate) (keys.Ring, error) {
 		before = ring
 		next := e.apply(ring.Schedule())
 		if problems := e.check(ring.Schedule(), next, clients); len(problems) > 0 {
 			return ring, problems
+		}
+		if !next.Equal(ring.Schedule()) {
+			audit.Set(storage.Record{Event: storage.EventKeysPolicy, Detail: storage.Detail{
+				"algorithms": next.Algorithms, "rotate_every_seconds": int64(next.RotateEvery.Seconds()), "publish_ahead_seconds": int64(next.PublishAhead.Seconds()),
+				"keep_after_seconds": int64(next.KeepAfter.Seconds()), "rsa_bits": rsaBits(next), "forced": e.Force,
+			}})
 		}
 		return ring.Reschedule(next, now)
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/hallmark-auth/hallmark/keys"
@@ -46,8 +47,13 @@ func (o *Operator) RevokeKey(ctx context.Context, kid, reason string) (Revocatio
 	}
 	var before keys.Ring
 	var at keys.Instant
+	ctx, audit := storage.Intending(ctx)
 	ring, err := o.Keys.Edit(ctx, func(ring keys.Ring, now keys.Instant, generate keys.Generate) (keys.Ring, error) {
 		before, at = ring, now
+		audit.Set()
+		if unrevoked(ring, kid) {
+			audit.Set(storage.Record{Event: storage.EventKeysRevoke, Reason: reason, Detail: storage.Detail{"kid": kid}})
+		}
 		return ring.Revoke(kid, reason, now, generate)
 	})
 	if stored(ring) {
@@ -66,6 +72,10 @@ func (o *Operator) RevokeKey(ctx context.Context, kid, reason string) (Revocatio
 	is, _ := ring.Signer(r.Signing.Algorithm, at)
 	r.Signing, r.Promoted, r.Fresh = Signer{is.Algorithm, is.ID}, is.ID != was.ID, !has(before, is.ID)
 	return r, nil
+}
+
+func unrevoked(ring keys.Ring, kid string) bool {
+	return slices.ContainsFunc(ring.Keys(), func(k keys.Key) bool { return k.ID == kid && k.RevokedAt.IsZero() })
 }
 
 func has(ring keys.Ring, kid string) bool {
@@ -94,6 +104,7 @@ func (o *Operator) RevokeAllKeys(ctx context.Context, reason string) (GeneralRev
 	}
 	var r GeneralRevocation
 	var at keys.Instant
+	ctx, audit := storage.Intending(ctx)
 	ring, err := o.Keys.EditSealed(ctx, func(ring keys.Ring, now keys.Instant, generate keys.Generate) (keys.Ring, error) {
 		r.Revoked, at = nil, now
 		for _, k := range ring.Keys() {
@@ -101,6 +112,7 @@ func (o *Operator) RevokeAllKeys(ctx context.Context, reason string) (GeneralRev
 				r.Revoked = append(r.Revoked, k.ID)
 			}
 		}
+		audit.Set(storage.Record{Event: storage.EventKeysRevokeAll, Reason: reason, Detail: storage.Detail{"keys": len(r.Revoked), "kids": few(r.Revoked)}})
 		return ring.RevokeAll(reason, now, generate)
 	})
 	if stored(ring) {
@@ -112,6 +124,9 @@ func (o *Operator) RevokeAllKeys(ctx context.Context, reason string) (GeneralRev
 	r.Version, r.Signing, r.Exposure = ring.Version(), signers(ring, at), exposure(ring.Schedule())
 	return r, nil
 }
+
+// few are the first of many kids: a record of the audit has no room for all.
+func few(kids []string) []string { return kids[:min(len(kids), 16)] }
 
 // signers returns who signs, line by line.
 func signers(ring keys.Ring, now keys.Instant) (out []Signer) {

@@ -52,6 +52,7 @@ type Rotation struct {
 // whoever knows it.
 func (o *Operator) RotateKeys(ctx context.Context, alg keys.Algorithm, atOnce bool) ([]Rotation, error) {
 	var done []Rotation
+	ctx, audit := storage.Intending(ctx)
 	ring, err := o.Keys.Edit(ctx, func(ring keys.Ring, now keys.Instant, _ keys.Generate) (_ keys.Ring, err error) {
 		lines := []keys.Algorithm{alg}
 		if alg == "" {
@@ -69,6 +70,7 @@ func (o *Operator) RotateKeys(ctx context.Context, alg keys.Algorithm, atOnce bo
 			}
 			done = append(done, r)
 		}
+		audit.Set(rotated(done, atOnce)...)
 		return ring, nil
 	})
 	if stored(ring) {
@@ -81,6 +83,16 @@ func (o *Operator) RotateKeys(ctx context.Context, alg keys.Algorithm, atOnce bo
 		return nil, fmt.Errorf("rotate keys: %w", err)
 	}
 	return done, nil
+}
+
+// rotated are the records of rotations.
+func rotated(done []Rotation, atOnce bool) (out []storage.Record) {
+	for _, r := range done {
+		out = append(out, storage.Record{Event: storage.EventKeysRotate, Detail: storage.Detail{
+			"alg": string(r.Algorithm), "kid": r.Next, "signs_from": stamp(r.SignsFrom), "at_once": atOnce,
+		}})
+	}
+	return out
 }
 
 // stored reports whether an edit took effect, error or not: then there must be
@@ -118,6 +130,8 @@ func unannounced(k keys.Key, now keys.Instant) time.Duration {
 // ResealKeys stores the key ring again, sealed with the first key-encryption
 // key, so that the others can be dropped. It returns the ring's new version.
 func (o *Operator) ResealKeys(ctx context.Context) (storage.Version, error) {
+	ctx, audit := storage.Intending(ctx)
+	audit.Set(storage.Record{Event: storage.EventKeysReseal})
 	ring, err := o.Keys.EditSealed(ctx, func(r keys.Ring, _ keys.Instant, _ keys.Generate) (keys.Ring, error) { return r, nil })
 	return o.restored(ctx, "keys.reseal", ring, err)
 }
@@ -134,6 +148,8 @@ type Recovery struct {
 // and fresh keys sign at once. A store that was not set back is
 // keys.ErrNotBehind unless forced.
 func (o *Operator) RecoverKeys(ctx context.Context, force bool) (Recovery, error) {
+	ctx, audit := storage.Intending(ctx)
+	audit.Set(storage.Record{Event: storage.EventKeysRecover, Detail: storage.Detail{"forced": force}})
 	ring, err := o.Keys.Recover(ctx, force)
 	version, err := o.restored(ctx, "keys.recover", ring, err, slog.Bool("forced", force))
 	if err != nil {

@@ -2,7 +2,8 @@
 // the command line and an admin API.
 //
 // An act checks what it was given and reports every problem at once (Invalid),
-// does its work through one verb of the store or one edit of the key ring, and
+// does its work through one verb of the store or one edit of the key ring, which
+// leaves its record in the audit (storage.Act in the context says who acts), and
 // writes one log record that says who did what. No secret gets into a record
 // or an error; a generated secret is returned once and never again.
 //
@@ -28,6 +29,7 @@ type Operator struct {
 	Clients   Clients
 	Sessions  Sessions
 	Tokens    Tokens
+	Audit     Audit
 	Keys      Keys
 	Replicas  func(context.Context) ([]storage.Replica, error) // the processes that serve; nil: not known
 	Trial     Keys                                             // does as Keys does, and stores nothing

@@ -83,6 +83,13 @@ type Tokens interface {
 	RemoveOperatorToken(ctx context.Context, name string) error
 }
 
+// Audit is the record of what was done.
+type Audit interface {
+	// Record adds what no verb of the store records by itself.
+	Record(ctx context.Context, records ...storage.Record) error
+	Records(ctx context.Context, s storage.Span) ([]storage.Record, error)
+}
+
 // Hasher hashes and verifies passwords, slowly and in bounded memory;
 // *password.Pool does.
 type Hasher interface {

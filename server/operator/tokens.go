@@ -25,7 +25,7 @@ var ErrToken = errors.New("the operator token is not valid")
 
 // Scopes returns what an operator token may be good for. "read" is for looking
 // at everything; each of the others for looking at one area and changing it.
-func Scopes() []string { return []string{"read", "users", "clients", "sessions", "keys"} }
+func Scopes() []string { return []string{"read", "users", "clients", "sessions", "keys", "audit"} }
 
 // AddToken makes a token with which a program may act for a time. The token is
 // returned once; the store keeps its digest. ErrConflict if the name is taken.

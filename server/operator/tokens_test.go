@@ -190,7 +190,7 @@ func FuzzAuthenticate(f *testing.F) {
 
 func TestScopes(t *testing.T) {
 	operator.Scopes()[0] = "root" // a caller's own copy
-	if got := operator.Scopes(); !slices.Equal(got, []string{"read", "users", "clients", "sessions", "keys"}) {
+	if got := operator.Scopes(); !slices.Equal(got, []string{"read", "users", "clients", "sessions", "keys", "audit"}) {
 		t.Errorf("scopes %q", got)
 	}
 }

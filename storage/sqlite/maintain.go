@@ -20,7 +20,7 @@ const (
 )
 
 // Maintain advances the service time at each beat and removes sessions whose
-// time is over, until ctx ends or the store is closed. The process that serves
+// time is over and records that are too many, until ctx ends or the store is closed. The process that serves
 // runs it; an operator's command does not live long enough.
 func (s *Store) Maintain(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -28,6 +28,7 @@ func (s *Store) Maintain(ctx context.Context) {
 	var g sync.WaitGroup
 	g.Go(func() { s.beats(ctx) })
 	g.Go(func() { s.sweep(ctx) })
+	g.Go(func() { s.retain(ctx) })
 	g.Go(func() {
 		select {
 		case <-s.closing:

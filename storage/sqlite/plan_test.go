@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 
@@ -75,7 +76,7 @@ func TestEveryStatementSearches(t *testing.T) {
 		everyRemoval(t, w, l)
 		return nil
 	}))
-	if len(w.plans) < 44 {
+	if len(w.plans) < 49 {
 		t.Errorf("only %d statements were seen", len(w.plans))
 	}
 	searches := 0
@@ -194,6 +195,15 @@ func everyOperatorsVerb(t *testing.T, q sqlstore.Querier, l login, tokens []stor
 func everyRemoval(t *testing.T, q sqlstore.Querier, l login) {
 	t.Helper()
 	must(t, sqlstore.RemoveClient(ctx, q, "cli"))
+	for _, newest := range []bool{false, true} {
+		_, err := sqlstore.Records(ctx, q, storage.Span{After: 1, Limit: 3, Newest: newest})
+		must(t, err)
+	}
+	upTo, err := sqlstore.ScanRecords(ctx, q, storage.Acts, storage.Retention{Age: time.Hour, Rows: 1}, 3, epoch.AddDate(90, 0, 0))
+	must(t, err)
+	if n, err := sqlstore.RemoveRecords(ctx, q, storage.Acts, upTo); err != nil || n != 3 {
+		t.Errorf("%d records removed, %v", n, err)
+	}
 	late := epoch.AddDate(2, 0, 0)
 	_, ids, err := sqlstore.ScanSessions(ctx, q, storage.SessionID{}, 2, late)
 	must(t, err)

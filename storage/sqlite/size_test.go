@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
 	"github.com/hallmark-auth/hallmark/storage"
 	"github.com/hallmark-auth/hallmark/storage/sqlstore"
 )
@@ -52,9 +54,10 @@ func TestSizeOfASession(t *testing.T) {
 	each(func(q sqlstore.Querier, i int) error {
 		n := l.session()
 		n.Device = "Firefox on Ada's laptop!" // 24 bytes, which is a lot of what people call things
+		n.Address = "2001:db8:85a3::8a2e:370:7334"
 		n.User, n.PasswordHash = people[i%users].ID, people[i%users].PasswordHash
 		tokens[i] = n.Token
-		_, err := sqlstore.CreateSession(ctx, q, n)
+		_, err := sqlstore.CreateSession(storage.WithAct(ctx, &storage.Act{Request: "4hVbTz0rJqX2mKfA"}), q, n)
 		return err
 	})
 	// A reading of years, so that it has the length that it will have.
@@ -74,11 +77,35 @@ func TestSizeOfASession(t *testing.T) {
 		}))
 	}
 	must(t, s.Close())
-	cost := float64(fileSize(t, path)-before) / float64(sessions)
-	t.Logf("%.0f bytes a session", cost)
+	records := auditSize(t, path)
+	cost, record := float64(fileSize(t, path)-before-records)/float64(sessions), float64(records)/float64(sessions)
+	t.Logf("%.0f bytes a session, and %.0f for the record of its sign-in", cost, record)
 	if cost > most {
 		t.Errorf("a session costs %.0f bytes, more than %d", cost, most)
 	}
+	if record > mostRecord {
+		t.Errorf("a record of the audit costs %.0f bytes, more than %d", record, mostRecord)
+	}
+}
+
+// mostRecord is what a record of a sign-in may cost, as docs/audit.md says.
+const mostRecord = 180
+
+// auditSize is what the records take of a file, with their index.
+func auditSize(t *testing.T, path string) int64 {
+	t.Helper()
+	db, err := sqlx.Open("sqlite3", "file:"+path)
+	must(t, err)
+	defer db.Close()
+	tx, err := db.Beginx()
+	must(t, err)
+	defer tx.Rollback()
+	var before, after, page int64
+	must(t, tx.Get(&before, "PRAGMA freelist_count"))
+	tx.MustExec("DROP TABLE audit")
+	must(t, tx.Get(&after, "PRAGMA freelist_count"))
+	must(t, tx.Get(&page, "PRAGMA page_size"))
+	return (after - before) * page
 }
 
 func fileSize(t *testing.T, path string) int64 {

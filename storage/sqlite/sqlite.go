@@ -26,9 +26,11 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/hallmark-auth/hallmark/storage"
 	"github.com/hallmark-auth/hallmark/storage/sqlstore"
 )
 
@@ -41,6 +43,7 @@ type Store struct {
 	readers *sqlx.DB
 	close   func() error
 	closing chan struct{}
+	keep    atomic.Pointer[storage.Retention] // of the audit
 }
 
 // Open opens the database at path, a plain path, and makes it (mode 0600) if
@@ -88,6 +91,7 @@ func open(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
 	}
 	s := &Store{log: log, clock: newClock(stored), readers: readers, closing: make(chan struct{})}
 	s.writer = newWriter(db, s.clock, log)
+	s.KeepRecords(storage.DefaultRetention())
 	s.close = sync.OnceValue(s.shut)
 	return s, nil
 }

@@ -14,8 +14,9 @@ import (
 // caller left before or the transaction failed.
 func write[T any](ctx context.Context, s *Store, run func(context.Context, sqlstore.Querier, storage.ServiceTime) (T, error)) (T, error) {
 	var out, none T
+	detached := storage.Detached(ctx) // never the caller's: see batch
 	kept, err := s.writer.do(ctx, func(q sqlstore.Querier, at storage.ServiceTime) (err error) {
-		out, err = run(context.Background(), q, at) // never the caller's: see batch
+		out, err = run(detached, q, at)
 		return err
 	})
 	if !kept { // out is not ours to read

@@ -44,7 +44,7 @@ func CreateClient(ctx context.Context, q Querier, c storage.Client) (storage.Cli
 	if c.Number, err = one[int64](ctx, q, selectNumber, c.ID); err != nil {
 		return storage.Client{}, err
 	}
-	return c, nil
+	return c, Record(ctx, q, storage.ClientAdded(c))
 }
 
 // ChangeClient does what storage.ClientChange says; ErrNotFound, ErrConflict.
@@ -61,13 +61,22 @@ func ChangeClient(ctx context.Context, q Querier, id string, change storage.Clie
 	if err != nil {
 		return before, err
 	}
-	return after, must(ctx, q, storage.ErrNotFound, updateClient, after.Name, joinDigests(after.Secrets), policy, id)
+	if err := must(ctx, q, storage.ErrNotFound, updateClient, after.Name, joinDigests(after.Secrets), policy, id); err != nil {
+		return before, err
+	}
+	if r, changed := storage.ClientChanged(before, after, change); changed {
+		err = Record(ctx, q, r)
+	}
+	return after, err
 }
 
 // RemoveClient removes a client; ErrNotFound. Its sessions can be refreshed no
 // more, and the walk of ScanSessions finds them.
 func RemoveClient(ctx context.Context, q Querier, id string) error {
-	return must(ctx, q, storage.ErrNotFound, deleteClient, id)
+	if err := must(ctx, q, storage.ErrNotFound, deleteClient, id); err != nil {
+		return err
+	}
+	return Record(ctx, q, storage.ClientRemoved(id))
 }
 
 func joinDigests(digests []storage.Digest) []byte {

@@ -63,15 +63,28 @@ func entries(ctx context.Context, q Querier, limit int, query string, key any) (
 // EndSession ends a session that has not ended and returns it as it is now;
 // ErrNotFound. What has ended stays as it ended.
 func EndSession(ctx context.Context, q Querier, id storage.SessionID, why storage.EndReason, now time.Time) (storage.SessionEntry, error) {
-	if _, err := change(ctx, q, updateEnded, micros(now), string(why), id[:]); err != nil {
+	ended, err := change(ctx, q, updateEnded, micros(now), string(why), id[:])
+	if err != nil {
 		return storage.SessionEntry{}, err
 	}
-	return SessionByID(ctx, q, id)
+	e, err := SessionByID(ctx, q, id)
+	if err != nil || ended == 0 {
+		return e, err
+	}
+	return e, Record(ctx, q, storage.SessionEnded(e, why, now))
 }
 
 // EndSessions ends whatever of the user's has not ended, but one to keep
 // (zero: none), and tells how many.
 func EndSessions(ctx context.Context, q Querier, user uuid.UUID, keep storage.SessionID, why storage.EndReason, now time.Time) (int, error) {
+	ended, err := endSessions(ctx, q, user, keep, why, now)
+	if err != nil || ended == 0 {
+		return 0, err
+	}
+	return ended, Record(ctx, q, storage.SessionsEnded(user, keep, why, now, ended))
+}
+
+func endSessions(ctx context.Context, q Querier, user uuid.UUID, keep storage.SessionID, why storage.EndReason, now time.Time) (int, error) {
 	return change(ctx, q, updateUserEnded, micros(now), string(why), user[:], keep[:])
 }
 

@@ -60,7 +60,8 @@ func ScanMatching(ctx context.Context, q Querier, after storage.SessionID, limit
 }
 
 // EndMatching ends those of the named sessions that still match: one that was
-// refreshed since it was found is not idle any more. It names those it ended.
+// refreshed since it was found is not idle any more. It names those it ended, and
+// records that it did.
 func EndMatching(ctx context.Context, q Querier, ids []storage.SessionID, m storage.SessionMatch, why storage.EndReason, now time.Time) (ended []storage.SessionID, err error) {
 	for _, id := range ids {
 		row, err := one[matchRow](ctx, q, selectMatch, id[:])
@@ -77,7 +78,18 @@ func EndMatching(ctx context.Context, q Querier, ids []storage.SessionID, m stor
 		}
 		ended = append(ended, id)
 	}
-	return ended, nil
+	if len(ended) == 0 {
+		return nil, nil
+	}
+	clientID := ""
+	if m.Client != 0 {
+		c, err := client(ctx, q, selectClient, m.Client)
+		if err != nil {
+			return nil, err
+		}
+		clientID = c.ID
+	}
+	return ended, Record(ctx, q, storage.SessionsMatched(m, clientID, why, now, ended))
 }
 
 func (r matchRow) session() storage.Session {

@@ -30,7 +30,11 @@ func CreateOperatorToken(ctx context.Context, q Querier, t storage.OperatorToken
 	if err != nil {
 		return err
 	}
-	return must(ctx, q, storage.ErrConflict, insertOperatorToken, t.Digest[:], t.Name, scopes, micros(t.CreatedAt), micros(t.ExpiresAt))
+	err = must(ctx, q, storage.ErrConflict, insertOperatorToken, t.Digest[:], t.Name, scopes, micros(t.CreatedAt), micros(t.ExpiresAt))
+	if err != nil {
+		return err
+	}
+	return Record(ctx, q, storage.TokenAdded(t))
 }
 
 // OperatorToken finds a token by its digest; ErrNotFound.
@@ -53,7 +57,10 @@ func OperatorTokens(ctx context.Context, q Querier) ([]storage.OperatorToken, er
 
 // RemoveOperatorToken reports ErrNotFound.
 func RemoveOperatorToken(ctx context.Context, q Querier, name string) error {
-	return must(ctx, q, storage.ErrNotFound, deleteOperatorToken, name)
+	if err := must(ctx, q, storage.ErrNotFound, deleteOperatorToken, name); err != nil {
+		return err
+	}
+	return Record(ctx, q, storage.TokenRemoved(name))
 }
 
 func (r operatorTokenRow) token() (storage.OperatorToken, error) {

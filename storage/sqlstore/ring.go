@@ -34,13 +34,17 @@ func ReplaceRing(ctx context.Context, q Querier, old, next storage.Version, seal
 	if sealed == nil {
 		sealed = []byte{} // nil would be null
 	}
+	statement, args := updateRing, []any{int64(next), sealed, int64(old)}
 	switch {
 	case next <= old:
 		return storage.ErrConflict
 	case old == 0:
-		return must(ctx, q, storage.ErrConflict, insertRing, int64(next), sealed)
+		statement, args = insertRing, args[:2]
 	}
-	return must(ctx, q, storage.ErrConflict, updateRing, int64(next), sealed, int64(old))
+	if err := must(ctx, q, storage.ErrConflict, statement, args...); err != nil {
+		return err
+	}
+	return Record(ctx, q, storage.RingReplaced(ctx, next)...)
 }
 
 // ServiceTime reads the stored counter. The schema comes with its row, so that

@@ -55,7 +55,8 @@ func CreateSession(ctx context.Context, q Querier, n storage.NewSession) (storag
 	if err := n.May(u); err != nil {
 		return storage.Session{}, err
 	}
-	if _, err := clientByNumber(ctx, q, n.Client); err != nil {
+	c, err := clientByNumber(ctx, q, n.Client)
+	if err != nil {
 		return storage.Session{}, err
 	}
 	s := n.Session()
@@ -69,7 +70,7 @@ func CreateSession(ctx context.Context, q Querier, n storage.NewSession) (storag
 	if err != nil {
 		return storage.Session{}, err
 	}
-	return s, nil
+	return s, Record(ctx, q, storage.SignedIn(n, c.ID))
 }
 
 // RotateSession reads the session that the token names, its user and its
@@ -91,6 +92,11 @@ func RotateSession(ctx context.Context, q Querier, r storage.Refresh, at storage
 	out, refused := r.Decide(s, u, c, at)
 	if out.Writes() {
 		if err := replaceSession(ctx, q, out.Before, out.Session); err != nil {
+			return storage.Refreshed{}, err
+		}
+	}
+	if errors.Is(refused, storage.ErrReused) || errors.Is(refused, storage.ErrBehind) {
+		if err := Record(ctx, q, r.RefreshEnded(out)); err != nil {
 			return storage.Refreshed{}, err
 		}
 	}

@@ -43,7 +43,11 @@ func CreateUser(ctx context.Context, q Querier, u storage.User) error {
 	if err != nil {
 		return err
 	}
-	return must(ctx, q, storage.ErrConflict, insertUser, r.ID, r.Name, r.PasswordHash, r.Disabled, r.Claims, r.ForeignID, r.Imported, r.CreatedAt)
+	err = must(ctx, q, storage.ErrConflict, insertUser, r.ID, r.Name, r.PasswordHash, r.Disabled, r.Claims, r.ForeignID, r.Imported, r.CreatedAt)
+	if err != nil {
+		return err
+	}
+	return Record(ctx, q, storage.UserAdded(u))
 }
 
 // UserByName compares the name exactly; ErrNotFound.
@@ -104,10 +108,19 @@ func ChangeUser(ctx context.Context, q Querier, id uuid.UUID, c storage.UserChan
 		return before, 0, err
 	}
 	err = must(ctx, q, storage.ErrNotFound, updateUser, r.Name, r.PasswordHash, r.Disabled, r.Claims, r.ForeignID, r.Imported, r.ID)
-	if err != nil || why == "" {
+	if err != nil {
 		return after, 0, err
 	}
-	ended, err := EndSessions(ctx, q, id, c.Keep, why, c.Now)
+	ended := 0
+	if why != "" {
+		if ended, err = endSessions(ctx, q, id, c.Keep, why, c.Now); err != nil {
+			return after, 0, err
+		}
+	}
+	if r, changed := storage.UserChanged(before, after, c, ended); changed {
+		r.At = c.Now
+		err = Record(ctx, q, r)
+	}
 	return after, ended, err
 }
 
@@ -135,10 +148,17 @@ func free(ctx context.Context, q Querier, before, after storage.User) error {
 
 // RemoveUser removes a user and the user's sessions, and tells how many; ErrNotFound.
 func RemoveUser(ctx context.Context, q Querier, id uuid.UUID) (sessions int, err error) {
+	u, err := UserByID(ctx, q, id)
+	if err != nil {
+		return 0, err
+	}
 	if sessions, err = change(ctx, q, deleteUserSessions, id[:]); err != nil {
 		return 0, err
 	}
-	return sessions, must(ctx, q, storage.ErrNotFound, deleteUser, id[:])
+	if err := must(ctx, q, storage.ErrNotFound, deleteUser, id[:]); err != nil {
+		return 0, err
+	}
+	return sessions, Record(ctx, q, storage.UserRemoved(u, sessions))
 }
 
 // Rehash replaces a hash by another of the same password, if it is still the

@@ -89,6 +89,14 @@ func tidy(v any) any {
 		return v
 	case []storage.Replica:
 		return each(v)
+	case storage.Record:
+		v.At = v.At.UTC()
+		if len(v.Detail) == 0 {
+			v.Detail = nil
+		}
+		return v
+	case []storage.Record:
+		return each(v)
 	case storage.Refreshed:
 		return struct {
 			Outcome                       storage.Outcome

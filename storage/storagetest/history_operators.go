@@ -22,7 +22,7 @@ func (h *history) end(rt *rapid.T) {
 }
 
 func (h *history) look(rt *rapid.T) {
-	h.one(rt, h.sessions, h.operatorTokens, h.someReplicas)
+	h.one(rt, h.sessions, h.operatorTokens, h.someReplicas, h.audit)
 }
 
 func (h *history) one(rt *rapid.T, steps ...func(*rapid.T)) {

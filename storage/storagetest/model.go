@@ -29,6 +29,8 @@ type state struct {
 	sessions map[storage.SessionID]storage.Session
 	tokens   map[string]storage.OperatorToken // by name
 	replicas map[uuid.UUID]storage.Replica
+	records  []storage.Record
+	recorded int64 // records, ever
 	sealed   []byte
 	version  storage.Version // 0: no ring yet
 	at       storage.ServiceTime
@@ -120,7 +122,7 @@ func (m *Model) ReplaceRing(ctx context.Context, old, next storage.Version, seal
 		return storage.ErrConflict
 	}
 	s.sealed, s.version = bytes.Clone(sealed), next
-	return nil
+	return s.record(ctx, storage.RingReplaced(ctx, next)...)
 }
 
 // kept is v as a store gives it back: a copy, made of JSON values.

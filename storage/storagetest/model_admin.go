@@ -62,10 +62,19 @@ func (m *Model) EndSession(ctx context.Context, id storage.SessionID, why storag
 	if err != nil {
 		return storage.SessionEntry{}, err
 	}
-	if session, ok := s.sessions[id]; ok && session.EndedAt.IsZero() {
-		s.sessions[id] = session.End(now, why)
+	before, ok := s.sessions[id]
+	if _, there := s.clients[before.Client]; !ok || !there {
+		return storage.SessionEntry{}, storage.ErrNotFound
 	}
-	return s.entry(id)
+	if !before.EndedAt.IsZero() {
+		return s.entry(id)
+	}
+	s.sessions[id] = before.End(now, why)
+	e, err := s.entry(id)
+	if err != nil {
+		return e, err
+	}
+	return e, s.record(ctx, storage.SessionEnded(e, why, now))
 }
 
 // EndSessions ends a user's sessions that have not ended, but one.
@@ -75,7 +84,11 @@ func (m *Model) EndSessions(ctx context.Context, user uuid.UUID, keep storage.Se
 	if err != nil {
 		return 0, err
 	}
-	return s.endSessions(user, keep, why, now), nil
+	ended := s.endSessions(user, keep, why, now)
+	if ended == 0 {
+		return 0, nil
+	}
+	return ended, s.record(ctx, storage.SessionsEnded(user, keep, why, now, ended))
 }
 
 // EndMatching ends what matches of one slice.
@@ -99,7 +112,10 @@ func (m *Model) EndMatching(ctx context.Context, after storage.SessionID, limit 
 	if len(ids) == limit && limit > 0 {
 		next = ids[limit-1]
 	}
-	return next, ended, nil
+	if len(ended) == 0 {
+		return next, nil, nil
+	}
+	return next, ended, s.record(ctx, storage.SessionsMatched(match, s.clients[match.Client].ID, why, now, ended))
 }
 
 func (s *state) endSessions(user uuid.UUID, keep storage.SessionID, why storage.EndReason, now time.Time) (ended int) {
@@ -125,7 +141,7 @@ func (m *Model) CreateOperatorToken(ctx context.Context, t storage.OperatorToken
 		}
 	}
 	s.tokens[t.Name] = keepToken(t)
-	return nil
+	return s.record(ctx, storage.TokenAdded(t))
 }
 
 // OperatorToken reports ErrNotFound.
@@ -167,7 +183,7 @@ func (m *Model) RemoveOperatorToken(ctx context.Context, name string) error {
 		return storage.ErrNotFound
 	}
 	delete(s.tokens, name)
-	return nil
+	return s.record(ctx, storage.TokenRemoved(name))
 }
 
 func keepToken(t storage.OperatorToken) storage.OperatorToken {

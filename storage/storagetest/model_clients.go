@@ -26,6 +26,9 @@ func (m *Model) CreateClient(ctx context.Context, c storage.Client) (storage.Cli
 	s.numbered++
 	c.Number = s.numbered
 	s.clients[c.Number] = c
+	if err := s.record(ctx, storage.ClientAdded(c)); err != nil {
+		return storage.Client{}, err
+	}
 	return keepClient(c)
 }
 
@@ -87,6 +90,11 @@ func (m *Model) ChangeClient(ctx context.Context, id string, change storage.Clie
 			return before, err
 		}
 		s.clients[number] = after
+		if r, changed := storage.ClientChanged(before, after, change); changed {
+			if err := s.record(ctx, r); err != nil {
+				return before, err
+			}
+		}
 		return keepClient(after)
 	}
 	return storage.Client{}, storage.ErrNotFound
@@ -102,7 +110,7 @@ func (m *Model) RemoveClient(ctx context.Context, id string) error {
 	for number, c := range s.clients {
 		if c.ID == id {
 			delete(s.clients, number)
-			return nil
+			return s.record(ctx, storage.ClientRemoved(id))
 		}
 	}
 	return storage.ErrNotFound

@@ -24,7 +24,8 @@ func (m *Model) CreateSession(ctx context.Context, n storage.NewSession) (storag
 	if err := n.May(u); err != nil {
 		return storage.Session{}, err
 	}
-	if _, ok := s.clients[n.Client]; !ok {
+	client, ok := s.clients[n.Client]
+	if !ok {
 		return storage.Session{}, storage.ErrNotFound
 	}
 	if _, ok := s.sessions[n.Token.SessionID()]; ok {
@@ -32,7 +33,7 @@ func (m *Model) CreateSession(ctx context.Context, n storage.NewSession) (storag
 	}
 	session := keepSession(n.Session())
 	s.sessions[session.ID] = session
-	return keepSession(session), nil
+	return keepSession(session), s.record(ctx, storage.SignedIn(n, client.ID))
 }
 
 // RotateSession returns what Refresh.Decide says of the rows.
@@ -61,6 +62,11 @@ func (m *Model) RotateSession(ctx context.Context, r storage.Refresh) (storage.R
 	out, err := r.Decide(keepSession(session), u, c, s.at)
 	if out.Writes() {
 		s.sessions[session.ID] = keepSession(out.Session)
+	}
+	if err == storage.ErrReused || err == storage.ErrBehind {
+		if err := s.record(ctx, r.RefreshEnded(out)); err != nil {
+			return storage.Refreshed{}, err
+		}
 	}
 	return out, err
 }

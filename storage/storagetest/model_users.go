@@ -26,7 +26,7 @@ func (m *Model) CreateUser(ctx context.Context, u storage.User) error {
 		return err
 	}
 	s.users[u.ID] = u
-	return nil
+	return s.record(ctx, storage.UserAdded(u))
 }
 
 // UserByName reports ErrNotFound.
@@ -107,6 +107,12 @@ func (m *Model) ChangeUser(ctx context.Context, id uuid.UUID, c storage.UserChan
 	if why != "" {
 		ended = s.endSessions(id, c.Keep, why, c.Now)
 	}
+	if r, changed := storage.UserChanged(before, u, c, ended); changed {
+		r.At = c.Now
+		if err := s.record(ctx, r); err != nil {
+			return before, 0, err
+		}
+	}
 	u, err = keepUser(u)
 	return u, ended, err
 }
@@ -118,7 +124,8 @@ func (m *Model) RemoveUser(ctx context.Context, id uuid.UUID) (sessions int, err
 	if err != nil {
 		return 0, err
 	}
-	if _, ok := s.users[id]; !ok {
+	u, ok := s.users[id]
+	if !ok {
 		return 0, storage.ErrNotFound
 	}
 	delete(s.users, id)
@@ -128,7 +135,7 @@ func (m *Model) RemoveUser(ctx context.Context, id uuid.UUID) (sessions int, err
 			sessions++
 		}
 	}
-	return sessions, nil
+	return sessions, s.record(ctx, storage.UserRemoved(u, sessions))
 }
 
 // Rehash reports ErrConflict when the hash is no longer the old one.

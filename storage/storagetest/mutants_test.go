@@ -70,7 +70,8 @@ func TestSuiteFindsMutants(t *testing.T) {
 	maps.Copy(all, operatorMutants)
 	maps.Copy(all, replicaMutants)
 	maps.Copy(all, matchingMutants)
-	if len(all) != len(mutants)+len(operatorMutants)+len(replicaMutants)+len(matchingMutants) {
+	maps.Copy(all, auditMutants)
+	if len(all) != len(mutants)+len(operatorMutants)+len(replicaMutants)+len(matchingMutants)+len(auditMutants) {
 		t.Fatal("two mutants of one name")
 	}
 	if name := os.Getenv("STORAGETEST_MUTANT"); name != "" {

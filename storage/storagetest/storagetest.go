@@ -123,6 +123,18 @@ type Ring interface {
 	ReplaceRing(ctx context.Context, old, next storage.Version, sealed []byte) error
 }
 
+// Audit is the record of what was done. A verb that changes something records
+// it itself, by who acts under its context, or changes nothing.
+type Audit interface {
+	// Record adds records at the end, all or none.
+	Record(ctx context.Context, records ...storage.Record) error
+	// Records returns those of a span, the oldest first.
+	Records(ctx context.Context, s storage.Span) ([]storage.Record, error)
+	// SweepRecords removes what Retention.Removable says of each kind's limit
+	// oldest, and tells how many that were.
+	SweepRecords(ctx context.Context, keep storage.Retention, limit int, now time.Time) (removed int, err error)
+}
+
 // Replicas are the processes that serve, each reported by itself.
 type Replicas interface {
 	// ReportReplica keeps the record in the place of the one of that id, seen at
@@ -159,6 +171,7 @@ type Backend interface {
 	OperatorTokens
 	Ring
 	Replicas
+	Audit
 	Service
 }
 
@@ -196,6 +209,7 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		{"sweep", sweepCases()},
 		{"ring", ringCases()},
 		{"replicas", replicaCases()},
+		{"audit", auditCases()},
 		{"service", serviceCases()},
 		{"races", raceCases()},
 		{"races of operators", operatorRaces()},

@@ -57,9 +57,10 @@ func peopleVerbs(s *store, web storage.Client) map[string]func(context.Context, 
 	s.must(s.CreateUser(s.Context(), grace))
 	eve, old, token := s.addUser("eve"), s.addClient("old"), s.addToken("deploy")
 	seen, also := s.login(grace, web), s.login(eve, old)
+	zoe, gone := s.addUser("zoe"), s.addReplica("gone", 1)
+	s.login(zoe, web)
 	last := s.addUser("last")
 	s.login(last, web)
-	gone := s.addReplica("gone", 1)
 	s.addToken("leaked")
 	return map[string]func(context.Context, Backend) error{
 		"UserByID":        func(ctx context.Context, b Backend) error { _, err := b.UserByID(ctx, grace.ID); return err },
@@ -84,16 +85,27 @@ func peopleVerbs(s *store, web storage.Client) map[string]func(context.Context, 
 			return err
 		},
 		"EndSessions": func(ctx context.Context, b Backend) error {
-			_, err := b.EndSessions(ctx, grace.ID, storage.SessionID{}, storage.EndedRevoked, s.now)
+			_, err := b.EndSessions(ctx, zoe.ID, storage.SessionID{}, storage.EndedRevoked, s.now)
+			return err
+		},
+		"ReportReplica": func(ctx context.Context, b Backend) error { return b.ReportReplica(ctx, s.aReplica("web-1", 2)) },
+		"Replicas":      func(ctx context.Context, b Backend) error { _, err := b.Replicas(ctx); return err },
+		"RemoveReplica": func(ctx context.Context, b Backend) error { return b.RemoveReplica(ctx, gone.ID) },
+		"Record": func(ctx context.Context, b Backend) error {
+			return b.Record(ctx, storage.Record{Event: storage.EventSignInFailed})
+		},
+		"Records": func(ctx context.Context, b Backend) error {
+			_, err := b.Records(ctx, storage.Span{Limit: 10})
+			return err
+		},
+		"SweepRecords": func(ctx context.Context, b Backend) error {
+			_, err := b.SweepRecords(ctx, storage.DefaultRetention(), 10, s.now)
 			return err
 		},
 		"EndMatching": func(ctx context.Context, b Backend) error { // there must be one to end
 			_, _, err := b.EndMatching(ctx, storage.SessionID{}, 10, storage.SessionMatch{User: last.ID}, storage.EndedRevoked, s.now)
 			return err
 		},
-		"ReportReplica":       func(ctx context.Context, b Backend) error { return b.ReportReplica(ctx, s.aReplica("web-1", 2)) },
-		"Replicas":            func(ctx context.Context, b Backend) error { _, err := b.Replicas(ctx); return err },
-		"RemoveReplica":       func(ctx context.Context, b Backend) error { return b.RemoveReplica(ctx, gone.ID) },
 		"CreateOperatorToken": func(ctx context.Context, b Backend) error { return b.CreateOperatorToken(ctx, s.aToken("new")) },
 		"OperatorToken":       func(ctx context.Context, b Backend) error { _, err := b.OperatorToken(ctx, token.Digest); return err },
 		"OperatorTokens":      func(ctx context.Context, b Backend) error { _, err := b.OperatorTokens(ctx); return err },

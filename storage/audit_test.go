@@ -1,0 +1,89 @@
+package storage
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// Every event is of one kind and is explained once; each record that a verb
+// leaves is of an event that is.
+func TestEvents(t *testing.T) {
+	seen, kinds := map[Event]bool{}, map[AuditKind]bool{}
+	for _, e := range Events() {
+		if seen[e.Event] || e.Means == "" || e.Event.Kind() != e.Kind {
+			t.Errorf("%+v", e)
+		}
+		seen[e.Event], kinds[e.Kind] = true, true
+	}
+	for _, k := range AuditKinds() {
+		if !kinds[k] || k.String() == "" {
+			t.Errorf("kind %d", k)
+		}
+	}
+	if Event("never heard of").Kind() != Failures {
+		t.Error("what is not known has the room of acts")
+	}
+	for _, r := range []Record{
+		UserAdded(User{}), UserRemoved(User{}, 1), ClientAdded(Client{}), ClientRemoved("x"), SignedIn(NewSession{}, "x"),
+		TokenAdded(OperatorToken{}), TokenRemoved("x"), Refresh{}.RefreshEnded(Refreshed{}), RingReplaced(context.Background(), 1)[0],
+	} {
+		if !seen[r.Event] {
+			t.Errorf("%q is not explained", r.Event)
+		}
+	}
+}
+
+func TestUserChangedNames(t *testing.T) {
+	ada := User{Name: "ada", PasswordHash: "h"}
+	off, renamed, hashed := ada, ada, ada
+	off.Disabled, renamed.Name, hashed.PasswordHash = true, "eve", "i"
+	for name, c := range map[string]struct {
+		before, after User
+		change        UserChange
+		ended         int
+		want          Event // empty: nothing
+	}{
+		"nothing":            {ada, ada, UserChange{Name: new("ada")}, 0, ""},
+		"a password":         {ada, hashed, UserChange{PasswordHash: new("i")}, 2, EventUserPasswd},
+		"the same hash":      {ada, ada, UserChange{PasswordHash: new("h")}, 0, EventUserPasswd},
+		"an import":          {ada, hashed, UserChange{ImportHash: new("i")}, 0, EventUserPasswd},
+		"disabled":           {ada, off, UserChange{Disabled: new(true)}, 0, EventUserDisable},
+		"enabled":            {off, ada, UserChange{Disabled: new(false)}, 0, EventUserEnable},
+		"disabled again":     {off, off, UserChange{Disabled: new(true)}, 0, ""},
+		"what was left over": {off, off, UserChange{Disabled: new(true)}, 1, EventUserEdit},
+		"a name":             {ada, renamed, UserChange{Name: new("eve")}, 0, EventUserEdit},
+	} {
+		r, changed := UserChanged(c.before, c.after, c.change, c.ended)
+		if r.Event != c.want || changed != (c.want != "") {
+			t.Errorf("%s: %q, %v", name, r.Event, changed)
+		}
+	}
+}
+
+// Of each kind a third stays, and what a clock says of one record does not keep
+// what was recorded before it.
+func TestRetention(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	at := func(hours ...int) (out []Record) {
+		for _, h := range hours {
+			out = append(out, Record{At: now.Add(-time.Duration(h) * time.Hour)})
+		}
+		return out
+	}
+	keep := Retention{Age: 10 * time.Hour, Rows: 10}
+	if keep.Share() != 3 || (Retention{Rows: 1}).Share() != 1 {
+		t.Error("not a third")
+	}
+	for _, c := range []struct {
+		oldest  []Record
+		overdue int
+		want    int
+	}{
+		{nil, 5, 0}, {at(10, 9), 0, 0}, {at(11, 10), 0, 1}, {at(-5, 11, 3), 0, 2}, {at(1, 1, 1), 2, 2}, {at(1, 1), 5, 2}, {at(11, 11, 1), 1, 2}, {at(1), -5, 0},
+	} {
+		if n := keep.Removable(c.oldest, c.overdue, now); n != c.want {
+			t.Errorf("%v, %d overdue: %d go, want %d", c.oldest, c.overdue, n, c.want)
+		}
+	}
+}
