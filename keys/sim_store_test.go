@@ -94,9 +94,11 @@ func (m *simStore) elapse(to time.Duration) {
 		m.still = to
 		return
 	}
-	if n := (to - m.beat) / storage.Beat; n > 2 && m.beat >= m.still {
+	switch n := (to - m.beat) / storage.Beat; {
+	case n == 0:
+	case m.beat >= m.still:
 		m.add(m.counter.Add(n*storage.Beat), m.beat+n*storage.Beat)
-	} else if n > 0 {
+	default:
 		m.advanceTo(to)
 	}
 }
