@@ -105,7 +105,7 @@ var leaves = map[string]storage.Event{
 	"CreateUser": storage.EventUserAdd, "ChangeUser": storage.EventUserPasswd, "ChangeUser to disabled": storage.EventUserDisable,
 	"RemoveUser": storage.EventUserRemove, "CreateClient": storage.EventClientAdd, "ChangeClient": storage.EventClientEdit,
 	"RemoveClient": storage.EventClientRemove, "CreateSession": storage.EventSignIn, "EndSession": storage.EventSessionEnd,
-	"EndSessions": storage.EventSessionEndAll, "ReplaceRing": storage.EventKeysAdvance, "Record": storage.EventSignInFailed,
+	"EndSessions": storage.EventSessionEndAll, "EndMatching": storage.EventSessionsEnd, "ReplaceRing": storage.EventKeysAdvance, "Record": storage.EventSignInFailed,
 	"CreateOperatorToken": storage.EventTokenAdd, "RemoveOperatorToken": storage.EventTokenRemove,
 
 	// Nothing: a refresh is not recorded (the session has it), nor is what
