@@ -83,7 +83,7 @@ func (b forgiving) RotateSession(ctx context.Context, r storage.Refresh) (storag
 	if strict {
 		return b.Model.RotateSession(ctx, r)
 	}
-	return rollsBack{b.Model}.RotateSession(ctx, r)
+	return rollsBack(b).RotateSession(ctx, r)
 }
 
 // atOpening does something to the service time whenever the store is opened.
