@@ -14,7 +14,7 @@ import (
 // the operating system, as those of a server are that has served for a while
 // on a machine with as much memory as data; the 16 MiB of SQLite's own cache
 // hold the small store and not what is refreshed of the big one.
-func TestGrowth(t *testing.T) { growth(t, 200_000, 5000, 12) }
+func TestGrowth(t *testing.T) { growth(t, 100_000, 5000, 10) }
 
 func TestGrowthLong(t *testing.T) { growth(t, long(t, 10_000_000), 20_000, 100) }
 
@@ -38,11 +38,16 @@ func growth(t *testing.T, sessions, active, rounds int) {
 // Removing the sessions that are over does not show in the refreshes of the
 // others. The walk is the real one, but so many times faster; it stands still
 // in every other round, which is what it is held against.
-func TestSweepBesideTraffic(t *testing.T) { sweepBesideTraffic(t, 20_000, 1200) }
+func TestSweepBesideTraffic(t *testing.T) { sweepBesideTraffic(t, 10_000, 1200) }
 
 func TestSweepBesideTrafficLong(t *testing.T) { sweepBesideTraffic(t, long(t, 1_000_000), 30) }
 
 func sweepBesideTraffic(t *testing.T, over int, faster time.Duration) {
+	attempts(t, func() bool { return sweepOnce(t, over, faster) <= 2 })
+}
+
+// sweepOnce tells how many times longer the p99 is while sessions are removed.
+func sweepOnce(t *testing.T, over int, faster time.Duration) float64 {
 	g := grow(t, over/10, over, 2000)
 	left := func() (n int) {
 		must(t, g.s.Readers().Get(&n, "SELECT count(*) FROM sessions"))
@@ -50,33 +55,29 @@ func sweepBesideTraffic(t *testing.T, over int, faster time.Duration) {
 	}
 	stop, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	var gate sync.Mutex // held in the rounds without
-	gate.Lock()
+	gate := make(chan struct{}, 1) // holds something in the rounds with
 	wg.Go(func() {
 		g.s.Sweep(stop, func(wait time.Duration) {
 			time.Sleep(wait / faster)
-			gate.Lock()
-			gate.Unlock()
+			gate <- <-gate
 		})
 	})
 	before := left()
 	var quiet, swept []time.Duration
 	for left() > before-over*19/20 {
 		quiet = append(quiet, g.traffic(t, 400)...)
-		gate.Unlock()
+		gate <- struct{}{}
 		swept = append(swept, g.traffic(t, 400)...)
-		gate.Lock()
+		<-gate
 	}
-	gate.Unlock()
+	gate <- struct{}{}
 	cancel()
 	wg.Wait()
 	without, with := spreadOf(quiet), spreadOf(swept)
 	p50, p99 := with.over(without)
 	t.Logf("%d refreshes alone: %v; while %d of %d sessions are removed, %d times faster than in service: %v; ×%.2f and ×%.2f",
 		len(quiet), without, before-left(), before, faster, with, p50, p99)
-	if p99 > 2 {
-		t.Errorf("removing sessions shows in the p99")
-	}
+	return p99
 }
 
 // attempts measures up to four times until it holds: a machine that is busy
