@@ -10,14 +10,40 @@ import (
 )
 
 // What holds for every history of refreshes. Each law draws a history, plays
-// it on a decider and says what went wrong.
+// it on a decider and says what went wrong. Sentence by sentence:
+//
+//	any number of parallel refreshes of one token all succeed   parallel refreshes succeed alike
+//	  with the same successor and one write                       a retry gets a token of its own, a retry forks the lineage
+//	a client that re-reads its stored token and retries inside  who retries is never logged out
+//	  the window is never logged out                              retries are not known, the window is wall time in an outage, who was refused is logged out
+//	copies that refresh further apart than the window are       copies are told by the window
+//	  treated as theft, a second tab's too                        the window never ends, reuse is reported and not recorded, …
+//	a thief who stays inside the window of the victim's every   who stays inside the window goes unseen
+//	  refresh goes unseen until the absolute lifetime             a retry from elsewhere is theft, the absolute lifetime slides
+//	storage is O(sessions), not O(refreshes)                    a session stays one row
+//	                                                              what was asked for is all there is, a row keeps the addresses
+//	clock jumps change none of it                               clock jumps change nothing
+//	                                                              the window is wall time, the last use follows the clock back
+//	a refused refresh costs nothing                             a refusal costs nothing
+//	                                                              a refused scope is refused too late, another client ends the session, …
+//	a generation above the row's is a store set back            a store set back is no theft
+//	RetryWindow 0 is strict                                     a strict client has one chance
+//	                                                              no window is the usual window
+//	rotate: false answers the presented token, always           who does not rotate keeps the token
+//	                                                              everybody rotates
+//
+// The same, and the rows there are, of whole stores through restarts: storagetest/lives.go.
 var laws = map[string]func(*rapid.T, decider) error{
-	"parallel refreshes succeed alike": parallelRefreshes,
-	"who retries is never logged out":  honestClient,
-	"copies are told by the window":    copies,
-	"a refusal costs nothing":          refusals,
-	"a store set back is no theft":     setBack,
-	"clock jumps change nothing":       clockJumps,
+	"parallel refreshes succeed alike":        parallelRefreshes,
+	"who retries is never logged out":         honestClient,
+	"copies are told by the window":           copies,
+	"who stays inside the window goes unseen": lockStep,
+	"a strict client has one chance":          strict,
+	"who does not rotate keeps the token":     keptToken,
+	"a session stays one row":                 oneRow,
+	"a refusal costs nothing":                 refusals,
+	"a store set back is no theft":            setBack,
+	"clock jumps change nothing":              clockJumps,
 }
 
 func TestLaws(t *testing.T) {
@@ -113,7 +139,8 @@ func parallelRefreshes(rt *rapid.T, d decider) error {
 
 // A client of several tabs with one store of tokens: each reads the stored
 // token before an attempt, and when all answers are lost somebody tries again
-// within the window of service time, however long an outage takes in between.
+// within the window of service time, however long an outage takes in between,
+// wherever the clock jumps and whatever the client asks for in vain.
 func honestClient(rt *rapid.T, d decider) error {
 	l, stored := drawLineage(rt, d)
 	l.client.Rotate = rapid.Bool().Draw(rt, "rotate")
@@ -125,13 +152,19 @@ func honestClient(rt *rapid.T, d decider) error {
 			gap = min(gap, since.Add(l.client.RetryWindow).Sub(l.at)-time.Microsecond)
 		}
 		l.pass(gap)
-		if rapid.Bool().Draw(rt, "outage") {
-			l.now = l.now.Add(3 * l.client.RetryWindow)
-		}
+		jumps := []time.Duration{0, 0, 3 * l.client.RetryWindow, time.Hour, -time.Hour} // an outage, or a wrong clock
+		l.now = l.now.Add(rapid.SampledFrom(jumps).Draw(rt, "jump"))
 		if !waiting {
 			waiting, since = true, l.at
 		}
 		token := stored
+		if rapid.IntRange(0, 3).Draw(rt, "in vain") == 0 {
+			r := l.request(token)
+			r.Scope = []string{"admin"}
+			if _, err := l.refresh(r); err != ErrScope {
+				return fmt.Errorf("a scope that was never granted: %v", err)
+			}
+		}
 		for range rapid.IntRange(1, 4).Draw(rt, "tabs") {
 			out, err := l.present(token)
 			if err != nil {

@@ -1,16 +1,19 @@
 package storage
 
 import (
+	"maps"
 	"testing"
 
 	"pgregory.net/rapid"
 )
 
-// Ways to get the ratchet wrong, and the law that each of them breaks.
-var mutants = map[string]struct {
+// A mutant is a way to get the ratchet wrong, and the law that it breaks.
+type mutant struct {
 	decide decider
 	law    string
-}{
+}
+
+var mutants = map[string]mutant{
 	"a retry gets a token of its own": {func(r Refresh, s Session, u User, c Client, at ServiceTime) (Refreshed, error) {
 		out, err := r.Decide(s, u, c, at)
 		if out.Outcome == Retried {
@@ -140,10 +143,18 @@ var mutants = map[string]struct {
 	}, "a store set back is no theft"},
 }
 
-// The laws can fail: each finds the mistakes that are its own.
+// The laws can fail: each finds the mistakes that are its own, and there is
+// one for every law.
 func TestLawsFindMutants(t *testing.T) {
 	const histories = 500
-	for name, m := range mutants {
+	all := maps.Clone(mutants)
+	maps.Copy(all, clientMutants)
+	if len(all) != len(mutants)+len(clientMutants) {
+		t.Fatal("two mutants of one name")
+	}
+	broken := map[string]bool{}
+	for name, m := range all {
+		broken[m.law] = true
 		t.Run(name, func(t *testing.T) {
 			play := rapid.Custom(func(rt *rapid.T) error { return laws[m.law](rt, m.decide) })
 			for seed := range histories {
@@ -154,5 +165,10 @@ func TestLawsFindMutants(t *testing.T) {
 			}
 			t.Errorf("%q holds in %d histories", m.law, histories)
 		})
+	}
+	for law := range laws {
+		if !broken[law] {
+			t.Errorf("nothing breaks %q", law)
+		}
 	}
 }

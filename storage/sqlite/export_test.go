@@ -52,6 +52,15 @@ func (s *Store) SetLockWait(ctx context.Context, d time.Duration) error {
 // Readers is the pool that reads.
 func (s *Store) Readers() *sqlx.DB { return s.readers }
 
+// Sweep is the walk of Maintain, with a step when pace returns, which is told
+// how long Maintain would wait.
+func (s *Store) Sweep(ctx context.Context, pace func(time.Duration)) {
+	s.sweep(ctx, func(from, to storage.SessionID) time.Duration {
+		pace(spacing(from, to))
+		return 0
+	})
+}
+
 // Waiting is how many operations the writer has not begun.
 func (s *Store) Waiting() int { return len(s.writer.queue) }
 

@@ -27,7 +27,7 @@ func (s *Store) Maintain(ctx context.Context) {
 	defer cancel()
 	var g sync.WaitGroup
 	g.Go(func() { s.beats(ctx) })
-	g.Go(func() { s.sweep(ctx) })
+	g.Go(func() { s.sweep(ctx, spacing) })
 	g.Go(func() { s.retain(ctx) })
 	g.Go(func() {
 		select {
@@ -54,7 +54,7 @@ func (s *Store) beats(ctx context.Context) {
 
 // sweep walks the table by primary key, round and round. It begins anywhere,
 // so that restarts do not keep it from the end of a big table.
-func (s *Store) sweep(ctx context.Context) {
+func (s *Store) sweep(ctx context.Context, spacing func(from, to storage.SessionID) time.Duration) {
 	at, failing := anywhere(), false
 	for {
 		next, removed, err := s.SweepSessions(ctx, at, sweepSlice, time.Now())

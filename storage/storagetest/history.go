@@ -24,11 +24,9 @@ const (
 
 const historyTime = 4 * time.Second
 
-// histories plays random sequences of verbs on the backend and on a Model.
-// Each answer, and after each step the sessions that it was about, must be the
-// same; in the end all that is kept.
-// There are as many as fit in a few seconds, or as -rapid.checks asks for.
-func histories(t *testing.T, open func(*testing.T) Fixture) {
+// play draws histories: as many as fit in a few seconds, or as -rapid.checks
+// asks for.
+func play(t *testing.T, history func(*rapid.T)) {
 	checks := flag.Lookup("rapid.checks")
 	limited := checks.Value.String() == checks.DefValue
 	end, failing := time.Now().Add(historyTime), false
@@ -37,6 +35,16 @@ func histories(t *testing.T, open func(*testing.T) Fixture) {
 			return
 		}
 		failing = true // until it passes; what failed is played again and again to find the shortest
+		history(rt)
+		failing = false
+	})
+}
+
+// histories plays random sequences of verbs on the backend and on a Model.
+// Each answer, and after each step the sessions that it was about, must be the
+// same; in the end all that is kept.
+func histories(t *testing.T, open func(*testing.T) Fixture) {
+	play(t, func(rt *rapid.T) {
 		h := newHistory(t, rt, open)
 		defer func() { h.backend.Close() }()
 		rt.Repeat(map[string]func(*rapid.T){
@@ -68,7 +76,6 @@ func histories(t *testing.T, open func(*testing.T) Fixture) {
 		h.reopen(rt)
 		h.compareSessions(rt)
 		h.records(rt, storage.Span{Limit: 1 << 20})
-		failing = false
 	})
 }
 
@@ -89,6 +96,14 @@ type history struct {
 }
 
 func newHistory(t *testing.T, rt *rapid.T, open func(*testing.T) Fixture) *history {
+	h := newStores(t, rt, open)
+	h.login(rt)
+	h.login(rt)
+	return h
+}
+
+// newStores opens both sides with two users and clients of every kind.
+func newStores(t *testing.T, rt *rapid.T, open func(*testing.T) Fixture) *history {
 	m := NewModel()
 	h := &history{
 		replicas: []uuid.UUID{uuid.New(), uuid.New(), uuid.New()},
@@ -108,8 +123,6 @@ func newHistory(t *testing.T, rt *rapid.T, open func(*testing.T) Fixture) *histo
 	} {
 		h.addClient(rt, fmt.Sprint("client-", id), change)
 	}
-	h.login(rt)
-	h.login(rt)
 	return h
 }
 

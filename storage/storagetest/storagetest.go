@@ -229,4 +229,8 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		t.Parallel()
 		histories(t, open)
 	})
+	t.Run("lives", func(t *testing.T) {
+		t.Parallel()
+		liveHistories(t, open)
+	})
 }
