@@ -8,17 +8,23 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"time"
 )
 
 // A handlerFunc answers a request, or returns why it does not.
 type handlerFunc func(http.ResponseWriter, *http.Request) error
+
+// patience is how long a request waits, for the store above all: it is answered
+// 503 well before its connection times out or a server that stops cuts it off.
+const patience = 8 * time.Second
 
 // handle turns a function that may fail into a handler: security headers, one
 // event, and the one place that writes a refusal.
 func (s *Server) handle(endpoint string, h handlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ev := newEvent(endpoint, clientAddr(r, s.cfg.TrustedProxies), s.now())
-		ctx := context.WithValue(r.Context(), eventKey{}, ev)
+		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), eventKey{}, ev), patience)
+		defer cancel()
 		s.secure(w.Header(), ev.id)
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
 		err := recovered(h, rec, r.WithContext(ctx))

@@ -28,9 +28,9 @@ type wreck struct {
 	vessel  *vessel
 }
 
-func newWreck(t *testing.T, sessions int, window time.Duration, environ []string) *wreck {
+func newWreck(d *desk, sessions int, window time.Duration, environ []string) *wreck {
+	t := d.T
 	t.Helper()
-	d := newDesk(t)
 	d.serve("--issuer", someIssuer).stop(t) // makes the keys
 	w := &wreck{desk: d, address: freeAddress(t), environ: environ}
 	w.crowd = d.crowded(w.address, sessions, window)
@@ -72,7 +72,8 @@ func (w *wreck) crashes(n int, away func(crash int)) {
 	w.raise()
 	w.begin()
 	for crash := range n {
-		time.Sleep(rand.N(1200 * time.Millisecond))
+		w.caughtUp()
+		time.Sleep(rand.N(800 * time.Millisecond))
 		w.deaf.Store(true) // some have lost their last answer
 		time.Sleep(rand.N(400 * time.Millisecond))
 		w.kill()
@@ -84,6 +85,27 @@ func (w *wreck) crashes(n int, away func(crash int)) {
 		}
 	}
 	w.settle()
+}
+
+// caughtUp waits until who lost an answer to the last crash has it: within the
+// retry window the service lives that long, else it may be too late to ask.
+func (w *wreck) caughtUp() {
+	few := int64(len(w.ledgers) / 10) // who loses answers meanwhile as well
+	for end := time.Now().Add(crashWindow); w.waiting.Load() > few && time.Now().Before(end); {
+		time.Sleep(20 * time.Millisecond)
+	}
+	time.Sleep(250 * time.Millisecond) // one more try of each
+}
+
+// checkLosses reports what was lost, at most a few of it.
+func checkLosses(t *testing.T, losses []string) {
+	t.Helper()
+	for _, loss := range losses[:min(len(losses), 10)] {
+		t.Error(loss)
+	}
+	if len(losses) > 10 {
+		t.Errorf("%d losses in all", len(losses))
+	}
 }
 
 func (w *wreck) report() {
@@ -113,30 +135,26 @@ func openReadOnly(path string) (*sql.DB, error) {
 	return sql.Open("sqlite3", (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: "_query_only=on&_busy_timeout=5000"}).String())
 }
 
-const crashWindow = 2 * time.Second // for a retry; of service time
+const crashWindow = 4 * time.Second // for a retry; of service time
 
 // TestCrash kills the server under the load of hundreds of sessions. Nothing
 // that was answered is lost and nobody is logged out, also when the service was
 // away for longer than a client may take to ask again.
 func TestCrash(t *testing.T) {
 	t.Parallel()
-	w := newWreck(t, long(t, 200, 300), crashWindow, nil)
+	w := newWreck(newDesk(t), long(t, 200, 300), crashWindow, nil)
 	w.crashes(long(t, 3, 200), func(crash int) {
 		if crash%25 == 1 {
 			time.Sleep(crashWindow + time.Second)
 		}
 	})
 	w.report()
-	for _, loss := range w.losses() {
-		t.Error(loss)
-	}
+	checkLosses(t, w.losses())
 	tried, wrong := w.onlyOneIsGood(crashWindow)
 	if tried < len(w.ledgers)/2 {
 		t.Errorf("only %d sessions were ever refreshed", tried)
 	}
-	for _, loss := range wrong {
-		t.Error(loss)
-	}
+	checkLosses(t, wrong)
 	if w.failed.Load() == 0 {
 		t.Error("no request met a crash")
 	}
@@ -146,7 +164,7 @@ func TestCrash(t *testing.T) {
 // service was away, as wall time does.
 func TestCrashIsSeen(t *testing.T) {
 	t.Parallel()
-	w := newWreck(t, 100, crashWindow, nil)
+	w := newWreck(newDesk(t), 100, crashWindow, nil)
 	w.crashes(3, func(int) {
 		execSQL(t, filepath.Join(w.data, "hallmark.db"), fmt.Sprint("UPDATE service_time SET reading = reading + ", 2*crashWindow.Microseconds()))
 	})
@@ -173,7 +191,7 @@ func newDisk(t *testing.T) *disk.Disk {
 func TestPowerLoss(t *testing.T) {
 	t.Parallel()
 	d := newDisk(t)
-	w := newWreck(t, long(t, 200, 300), crashWindow, d.Forgetful(2*time.Millisecond))
+	w := newWreck(newDesk(t), long(t, 200, 300), crashWindow, d.Forgetful(2*time.Millisecond))
 	unsynced := 0
 	w.crashes(long(t, 3, 100), func(crash int) {
 		_, lost, err := d.Cut([]func(int) int{
@@ -188,9 +206,7 @@ func TestPowerLoss(t *testing.T) {
 	})
 	w.report()
 	t.Logf("%d writes were not synced", unsynced)
-	for _, loss := range w.losses() {
-		t.Error(loss)
-	}
+	checkLosses(t, w.losses())
 }
 
 // TestPowerLossIsSeen: so it would be seen if the server did not sync, which no
@@ -198,7 +214,7 @@ func TestPowerLoss(t *testing.T) {
 func TestPowerLossIsSeen(t *testing.T) {
 	t.Parallel()
 	d := newDisk(t)
-	w := newWreck(t, 100, crashWindow, d.Lying())
+	w := newWreck(newDesk(t), 100, crashWindow, d.Lying())
 	w.crashes(1, func(int) {
 		if writes, unsynced, err := d.Cut(func(int) int { return 0 }); err != nil || writes == 0 || unsynced != writes {
 			t.Fatalf("%d writes, %d not synced, %v", writes, unsynced, err)

@@ -34,6 +34,7 @@ type crowd struct {
 	deaf     atomic.Bool // no tab gets an answer, whatever the service does
 	rest     atomic.Bool // tabs make no new attempt, and finish the one they are in
 	tabs     sync.WaitGroup
+	waiting  atomic.Int64 // tabs that had no answer to their first try
 	asked    atomic.Int64 // attempts that were answered with a token
 	failed   atomic.Int64 // attempts without an answer, or with 503
 	rejected atomic.Int64 // of these, 503
@@ -80,8 +81,7 @@ func (c *crowd) begin() {
 	for i, l := range c.ledgers {
 		for range 1 + i%8/7*2 {
 			c.tabs.Go(func() {
-				for !c.rest.Load() {
-					c.attempt(l)
+				for !c.rest.Load() && c.attempt(l) {
 					time.Sleep(rand.N(c.every))
 				}
 			})
@@ -96,33 +96,38 @@ func (c *crowd) settle() {
 }
 
 // attempt asks until there is an answer, as a client should: with the token
-// that is stored now, each time.
-func (c *crowd) attempt(l *ledger) {
-	for range 2000 {
+// that is stored now, each time. It reports whether the session goes on.
+func (c *crowd) attempt(l *ledger) bool {
+	for try := range 2000 {
 		token, err := c.refresh(l.holds().Reveal())
+		lost := c.deaf.Load() || rand.IntN(10) == 0
 		var no *noToken
 		switch {
-		case err == nil && (c.deaf.Load() || rand.IntN(10) == 0): // lost on the way
+		case err == nil && lost: // on the way
 			l.answer(token, false)
 		case err == nil:
 			l.answer(token, true)
 			c.asked.Add(1)
-			return
-		case errors.As(err, &no) && no.status != http.StatusServiceUnavailable:
-			l.refused(no.Error())
-			return
-		case errors.As(err, &no):
-			c.rejected.Add(1)
-			if no.retryAfter == "" {
-				l.refused("503 without Retry-After")
+			if try > 0 {
+				c.waiting.Add(-1)
 			}
+			return true
+		case errors.As(err, &no) && (no.status != http.StatusServiceUnavailable || no.retryAfter == ""):
+			l.refused(no.Error())
+			return false
+		case no != nil:
+			c.rejected.Add(1)
 			c.failed.Add(1)
 		default:
 			c.failed.Add(1)
 		}
+		if try == 0 {
+			c.waiting.Add(1)
+		}
 		time.Sleep(50*time.Millisecond + rand.N(150*time.Millisecond))
 	}
 	l.refused("no answer in two thousand attempts")
+	return false
 }
 
 // A noToken is an answer that has no token.

@@ -59,6 +59,12 @@ func (d *Disk) Lying() []string {
 	return []string{"LD_PRELOAD=" + d.library, "DISK_JOURNAL=" + d.journal, "DISK_LIES=1"}
 }
 
+// Frail is the environment of a program whose files become read-only while
+// there is a file called fault.
+func (d *Disk) Frail(fault string) []string {
+	return []string{"LD_PRELOAD=" + d.library, "DISK_FAULT=" + fault}
+}
+
 // Cut makes the files what a power cut would have left, after every program on
 // the disk was killed. Of what no sync had covered, keep is asked for each
 // write of n bytes how many of them the disk had done: none, all, or some

@@ -4,6 +4,7 @@
 //
 //	DISK_JOURNAL  the file to append records to; none: nothing is written down
 //	DISK_DELAY    microseconds that a sync takes
+//	DISK_FAULT    while there is a file of this name, writes fail: read-only file system
 //	DISK_LIES     set: a sync returns at once and makes nothing durable
 //
 // A record is a header and three byte strings: the file's name, what was there
@@ -15,6 +16,7 @@
 // -shm is left out: SQLite makes it anew. Directory entries are durable at once.
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -84,8 +86,20 @@ static void note(uint32_t kind, int fd, uint64_t offset, const void *data, uint3
 	free(old);
 }
 
+// faulty reports whether a write to a watched file fails now.
+static int faulty(int fd) {
+	char name[4096];
+	const char *fault = getenv("DISK_FAULT");
+	if (!fault || access(fault, F_OK) || !watched(fd, name, sizeof name))
+		return 0;
+	errno = EROFS;
+	return 1;
+}
+
 ssize_t pwrite64(int fd, const void *data, size_t n, off64_t offset) {
 	ssize_t (*real)(int, const void *, size_t, off64_t) = dlsym(RTLD_NEXT, "pwrite64");
+	if (faulty(fd))
+		return -1;
 	pthread_mutex_lock(&turn);
 	note('W', fd, offset, data, n);
 	ssize_t done = real(fd, data, n, offset);
@@ -108,6 +122,8 @@ ssize_t write(int fd, const void *data, size_t n) {
 
 int ftruncate64(int fd, off64_t size) {
 	int (*real)(int, off64_t) = dlsym(RTLD_NEXT, "ftruncate64");
+	if (faulty(fd))
+		return -1;
 	pthread_mutex_lock(&turn);
 	note('T', fd, size, NULL, 0);
 	int done = real(fd, size);
