@@ -75,7 +75,7 @@ func (w *wreck) crashes(n int, away func(crash int)) {
 		w.caughtUp()
 		time.Sleep(rand.N(800 * time.Millisecond))
 		w.deaf.Store(true) // some have lost their last answer
-		time.Sleep(rand.N(400 * time.Millisecond))
+		time.Sleep(100*time.Millisecond + rand.N(300*time.Millisecond))
 		w.kill()
 		away(crash)
 		w.deaf.Store(false)
