@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"time"
 
 	"github.com/hallmark-auth/hallmark/storage"
 )
@@ -15,12 +16,18 @@ import (
 // A handlerFunc answers a request, or returns why it does not.
 type handlerFunc func(http.ResponseWriter, *http.Request) error
 
+// patience is how long a request waits, for the store above all: it is answered
+// 503 well before its connection times out or a server that stops cuts it off.
+const patience = 8 * time.Second
+
 // handle turns a function that may fail into a handler: security headers, one
 // event, and the one place that writes a refusal.
 func (s *Server) handle(endpoint string, h handlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ev := newEvent(endpoint, clientAddr(r, s.cfg.TrustedProxies), s.now())
-		ctx := storage.WithAct(context.WithValue(r.Context(), eventKey{}, ev), &ev.act)
+		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), eventKey{}, ev), patience)
+		defer cancel()
+		ctx = storage.WithAct(ctx, &ev.act)
 		s.secure(w.Header(), ev.id)
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
 		err := recovered(h, rec, r.WithContext(ctx))

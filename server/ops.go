@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -116,7 +117,9 @@ func (s *Server) healthy(w http.ResponseWriter, _ *http.Request) {
 
 // ready tells the truth and, on this listener only, the reason.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
-	if err := s.cfg.Ready(r.Context()); err != nil {
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	if err := s.cfg.Ready(ctx); err != nil {
 		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": err.Error()})
 		return
 	}

@@ -31,10 +31,11 @@ var mayImport = map[string][]string{
 	"keys":        {"storage"},
 	"keys/pkcs11": {"keys", "storage"}, // in builds with the tag alone
 
-	"storage":             {},
-	"storage/sqlstore":    {"storage"},
-	"storage/sqlite":      {"storage", "storage/sqlstore"},
-	"storage/storagetest": {"storage"},
+	"storage":                  {},
+	"storage/sqlstore":         {"storage"},
+	"storage/sqlite":           {"storage", "storage/sqlstore"},
+	"storage/storagetest":      {"storage"},
+	"storage/storagetest/disk": {},
 
 	"discovery":        {},
 	"discovery/verify": {"discovery"},

@@ -10,30 +10,27 @@ import (
 )
 
 // BenchmarkRotations tells how many rotations 32 callers get through in a
-// second, and how many times more that is than one transaction for each.
+// second, how many times more that is than one transaction for each, and how
+// many times longer than for a transaction a caller waits who is alone.
 func BenchmarkRotations(b *testing.B) {
 	alone := rotations(b, 300, new(sync.Mutex))
 	b.ResetTimer()
 	shared := rotations(b, max(b.N, 3000), nil)
 	b.ReportMetric(shared, "rotations/s")
 	b.ReportMetric(shared/alone, "×alone")
+	b.ReportMetric(loneCaller(b, 150), "×lone")
 }
 
 // rotations measures n rotations of 32 sessions. A turn keeps the callers
 // apart, so that each has the disk, and a transaction, to itself.
-func rotations(b *testing.B, n int, turn *sync.Mutex) (perSecond float64) {
+func rotations(t testing.TB, n int, turn *sync.Mutex) (perSecond float64) {
+	t.Helper()
 	const callers = 32
-	s, _ := fresh(b)
-	l := newLogin(b, s)
-	l.client.RetryWindow = 0
-	strict := aClient("strict")
-	strict.RetryWindow = 0
-	c, err := s.CreateClient(ctx, strict)
-	must(b, err)
-	l.client = c
-	tokens := l.open(b, callers)
+	s, _ := fresh(t)
+	l := newStrictLogin(t, s)
+	tokens := l.open(t, callers)
 	began := time.Now()
-	parallel(b, callers, func(i int) error {
+	parallel(t, callers, func(i int) error {
 		for range n / callers {
 			next, err := rotate(s, l.refresh(tokens[i]), turn)
 			if err != nil {

@@ -71,3 +71,30 @@ func (s *Store) Advance(ctx context.Context, d time.Duration) error {
 	})
 	return err
 }
+
+// WithoutSyncs makes the store what no setting can: one that syncs nothing. It
+// is for a store that nothing was written to yet.
+func (s *Store) WithoutSyncs() error {
+	_, err := s.writer.db.Exec("PRAGMA synchronous = OFF")
+	return err
+}
+
+// RotateEarly is RotateSession, answered when the statements have run and
+// before they are committed.
+func (s *Store) RotateEarly(ctx context.Context, r storage.Refresh) (storage.Refreshed, error) {
+	type result struct {
+		out storage.Refreshed
+		err error
+	}
+	early := make(chan result, 2)
+	go func() {
+		out, err := write(ctx, s, func(ctx context.Context, q sqlstore.Querier, at storage.ServiceTime) (storage.Refreshed, error) {
+			out, err := sqlstore.RotateSession(ctx, q, r, at)
+			early <- result{out, err}
+			return out, err
+		})
+		early <- result{out, err}
+	}()
+	got := <-early
+	return got.out, got.err
+}

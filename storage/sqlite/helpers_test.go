@@ -76,6 +76,18 @@ func newLogin(t testing.TB, s *sqlite.Store) login {
 	return l
 }
 
+// newStrictLogin is newLogin for a client whose every refresh rotates.
+func newStrictLogin(t testing.TB, s *sqlite.Store) login {
+	t.Helper()
+	l := newLogin(t, s)
+	strict := aClient("strict")
+	strict.RetryWindow = 0
+	c, err := s.CreateClient(ctx, strict)
+	must(t, err)
+	l.client = c
+	return l
+}
+
 func (l login) session() storage.NewSession {
 	return storage.NewSession{
 		Token: storage.NewRefreshToken(), User: l.user.ID, PasswordHash: l.user.PasswordHash, Client: l.client.Number,

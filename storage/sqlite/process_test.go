@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,6 +22,7 @@ const roleVariable = "HALLMARK_SQLITE_TEST_ROLE"
 func TestMain(m *testing.M) {
 	roles := map[string]func(path string) error{
 		"open": openAndLeave, "storm": storm, "cramped": cramped,
+		"storm without syncs": stormWithoutSyncs, "storm that answers early": stormEarly,
 	}
 	if role, path, ok := strings.Cut(os.Getenv(roleVariable), "@"); ok {
 		if err := roles[role](path); err != nil {
@@ -119,6 +121,10 @@ func storm(path string) error {
 	if err != nil {
 		return err
 	}
+	return stormOn(s, s.RotateSession)
+}
+
+func stormOn(s *sqlite.Store, rotate func(context.Context, storage.Refresh) (storage.Refreshed, error)) error {
 	go s.Maintain(ctx)
 	u, err := s.UserByName(ctx, "ada")
 	if err != nil {
@@ -145,7 +151,7 @@ func storm(path string) error {
 				}
 				say(lineage, n.Token)
 				for token := n.Token; ; {
-					out, err := s.RotateSession(ctx, l.refresh(token))
+					out, err := rotate(ctx, l.refresh(token))
 					if err != nil {
 						return
 					}
@@ -165,6 +171,23 @@ func storm(path string) error {
 // kill -9 in the middle of everything loses nothing that was answered: the last
 // token of every lineage is good afterwards.
 func TestKilledProcessKeepsItsWord(t *testing.T) {
+	t.Parallel()
+	path := readyForStorm(t)
+	last := map[string]storage.RefreshToken{} // by lineage, what was answered
+	for range 3 {
+		readUntilKilled(t, child(t, "storm", path), 1500, last)
+	}
+	for _, loss := range losses(t, path, last) {
+		t.Error(loss)
+	}
+	if len(last) < 50 {
+		t.Fatalf("only %d lineages", len(last))
+	}
+}
+
+// readyForStorm makes a store with what a storm needs.
+func readyForStorm(t *testing.T) (path string) {
+	t.Helper()
 	s, path := fresh(t)
 	must(t, s.CreateUser(ctx, aUser("ada")))
 	c := aClient("strict")
@@ -172,23 +195,7 @@ func TestKilledProcessKeepsItsWord(t *testing.T) {
 	_, err := s.CreateClient(ctx, c)
 	must(t, err)
 	must(t, s.Close())
-
-	last := map[string]storage.RefreshToken{} // by lineage, what was answered
-	for range 3 {
-		readUntilKilled(t, child(t, "storm", path), 1500, last)
-	}
-
-	if verdict := scalar[string](t, path, "PRAGMA integrity_check"); verdict != "ok" {
-		t.Error("integrity:", verdict)
-	}
-	s = reopen(t, path)
-	c, err = s.ClientByID(ctx, "strict")
-	must(t, err)
-	l := login{s: s, client: c}
-	if len(last) < 50 {
-		t.Fatalf("only %d lineages", len(last))
-	}
-	assertAnsweredTokens(t, l, path, last)
+	return path
 }
 
 // readUntilKilled collects lines of a storm and kills it after so many. What
@@ -214,27 +221,63 @@ func readUntilKilled(t *testing.T, c *exec.Cmd, lines int, last map[string]stora
 	c.Wait()
 }
 
-// assertAnsweredTokens presents every token. A rotation that was committed and
-// not answered makes it the previous one: its row is one generation further,
-// and a client that retries within its window would get the successor.
-func assertAnsweredTokens(t *testing.T, l login, path string, last map[string]storage.RefreshToken) {
+// losses presents every token after a crash and tells what was lost. A rotation
+// that was committed and not answered makes a token the previous one: its row
+// is one generation further, and a client that retries within its window would
+// get the successor. What is good is refreshed once, and so it is in last.
+func losses(t *testing.T, path string, last map[string]storage.RefreshToken) (found []string) {
 	t.Helper()
-	unanswered := 0
+	lost := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
+	s, err := sqlite.Open(ctx, path, quiet)
+	if err != nil {
+		lost("%v", err)
+		return found
+	}
+	defer s.Close()
+	if verdict := scalar[string](t, path, "PRAGMA integrity_check"); verdict != "ok" {
+		lost("integrity: %s", verdict)
+	}
+	c, err := s.ClientByID(ctx, "strict")
+	if err != nil {
+		lost("the client: %v", err)
+		return found
+	}
+	l, unanswered := login{s: s, client: c}, 0
+	rows := generations(t, s)
 	for lineage, token := range last {
-		id := token.SessionID()
-		row := scalar[uint32](t, path, fmt.Sprintf("SELECT generation FROM sessions WHERE id = x'%x'", id[:]))
-		switch row {
-		case token.Generation():
-			if _, err := l.s.RotateSession(ctx, l.refresh(token)); err != nil {
-				t.Errorf("lineage %s: %v", lineage, err)
+		switch row, ok := rows[token.SessionID()]; {
+		case !ok:
+			lost("lineage %s: the session is gone", lineage)
+		case row == token.Generation():
+			next, err := s.RotateSession(ctx, l.refresh(token))
+			if err != nil {
+				lost("lineage %s: %v", lineage, err)
 			}
-		case token.Generation() + 1:
+			last[lineage] = next.Token
+		case row == token.Generation()+1:
 			unanswered++
 		default:
-			t.Errorf("lineage %s: answered generation %d, the row has %d", lineage, token.Generation(), row)
+			lost("lineage %s: answered generation %d, the row has %d", lineage, token.Generation(), row)
 		}
 	}
 	if unanswered > 3*16 {
-		t.Errorf("%d rotations were not answered, more than were under way", unanswered)
+		lost("%d rotations were not answered, more than were under way", unanswered)
 	}
+	return found
+}
+
+func generations(t *testing.T, s *sqlite.Store) map[storage.SessionID]uint32 {
+	t.Helper()
+	rows, err := s.Readers().QueryContext(ctx, "SELECT id, generation FROM sessions")
+	must(t, err)
+	defer rows.Close()
+	found := map[storage.SessionID]uint32{}
+	for rows.Next() {
+		var id []byte
+		var generation uint32
+		must(t, rows.Scan(&id, &generation))
+		found[storage.SessionID(id)] = generation
+	}
+	must(t, rows.Err())
+	return found
 }

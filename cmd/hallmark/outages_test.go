@@ -1,0 +1,94 @@
+package main
+
+import (
+	"database/sql"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// An outage is something that keeps a running server from writing: made by
+// begin, which returns how it ends.
+type outage struct {
+	environ []string // of the server
+	begin   func() (end func())
+}
+
+// outages are made on a desk whose store is not there yet.
+var outages = map[string]func(d *desk) outage{
+	"locked": func(d *desk) outage {
+		return outage{begin: func() (end func()) {
+			db, err := sql.Open("sqlite3", filepath.Join(d.data, "hallmark.db")+"?_busy_timeout=10000&_txlock=immediate")
+			if err != nil {
+				d.Fatal(err)
+			}
+			tx, err := db.BeginTx(d.Context(), nil)
+			if err != nil {
+				d.Fatal(err)
+			}
+			return func() { tx.Rollback(); db.Close() }
+		}}
+	},
+	"read-only": func(d *desk) outage {
+		fault := filepath.Join(d.TempDir(), "fault")
+		return outage{newDisk(d.T).Frail(fault), func() (end func()) {
+			write(d.T, fault, "")
+			return func() { os.Remove(fault) }
+		}}
+	},
+	"full": func(d *desk) outage {
+		if os.Getuid() != 0 {
+			lacking(d.T, "root, to mount a small disk", nil)
+		}
+		if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=8m,mode=0700", "tmpfs", d.data).CombinedOutput(); err != nil {
+			lacking(d.T, "the right to mount a small disk", fmt.Errorf("%w: %s", err, out))
+		}
+		d.Cleanup(func() { exec.Command("umount", d.data).Run() })
+		filler := filepath.Join(d.data, "filler")
+		return outage{begin: func() (end func()) {
+			f, err := os.Create(filler)
+			if err != nil {
+				d.Fatal(err)
+			}
+			defer f.Close()
+			for size := 1 << 16; size > 0; size /= 16 { // until not a byte is left
+				for err = nil; err == nil; {
+					_, err = f.Write(make([]byte, size))
+				}
+			}
+			return func() { os.Remove(filler) }
+		}}
+	},
+}
+
+// TestOutages: a server that cannot write answers 503 with Retry-After, does
+// nothing by half, and goes on by itself when it can.
+func TestOutages(t *testing.T) {
+	for name, prepare := range outages {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			o := prepare(d)
+			w := newWreck(d, 40, crashWindow, o.environ)
+			w.raise()
+			w.begin()
+			time.Sleep(time.Second)
+			end := o.begin()
+			for deadline := time.Now().Add(30 * time.Second); w.rejected.Load() < 40; time.Sleep(50 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Errorf("only %d requests were answered 503", w.rejected.Load())
+					break
+				}
+			}
+			end()
+			w.settle()
+			if lost := w.failed.Load() - w.rejected.Load(); lost > 0 {
+				t.Errorf("%d requests got no answer", lost)
+			}
+			checkLosses(t, w.losses())
+		})
+	}
+}
