@@ -21,6 +21,7 @@ const roleVariable = "HALLMARK_SQLITE_TEST_ROLE"
 func TestMain(m *testing.M) {
 	roles := map[string]func(path string) error{
 		"open": openAndLeave, "storm": storm, "cramped": cramped,
+		"backup": backupBeside, "backup-cramped": backupCramped, "hold-open": openUntilTold,
 	}
 	if role, path, ok := strings.Cut(os.Getenv(roleVariable), "@"); ok {
 		if err := roles[role](path); err != nil {
