@@ -131,20 +131,21 @@ func snapshot(ctx context.Context, path, into string) error {
 
 // mark makes a copy a backup of a moment, if it is none yet.
 func mark(ctx context.Context, file string, now time.Time) error {
-	return alter(ctx, file, fmt.Sprintf(`
+	return alter(ctx, aloneDSN(file), fmt.Sprintf(`
 		CREATE TABLE IF NOT EXISTS backup (one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1), taken_at INTEGER NOT NULL) STRICT;
 		INSERT OR IGNORE INTO backup (one, taken_at) VALUES (1, %d);
 		PRAGMA application_id = %d`, micros(now), backupID))
 }
 
-// unmark is the last act of a restore: from now on the file can be opened.
+// unmark is the last act of a restore: from now on the file can be opened. It is
+// in its place, and is a store in write-ahead mode already.
 func unmark(ctx context.Context, file string) error {
-	return alter(ctx, file, fmt.Sprintf("DROP TABLE IF EXISTS backup; PRAGMA application_id = %d", applicationID))
+	return alter(ctx, writerDSN(file), fmt.Sprintf("DROP TABLE IF EXISTS backup; PRAGMA application_id = %d", applicationID))
 }
 
-// alter runs a script in one durable transaction on a file that nobody else has open.
-func alter(ctx context.Context, file, script string) error {
-	db, err := connect(aloneDSN(file), 1)
+// alter runs a script in one durable transaction.
+func alter(ctx context.Context, dsn, script string) error {
+	db, err := connect(dsn, 1)
 	if err != nil {
 		return err
 	}

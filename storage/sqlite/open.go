@@ -108,6 +108,31 @@ func ready(ctx context.Context, db *sqlx.DB, id int64) error {
 // probe tells what the file is, without changing it: empty, or of a schema
 // that this program knows and with the application id that is wanted, or an error.
 func probe(ctx context.Context, path string, id int64) error {
+	err := look(ctx, path, id)
+	var e sqlite3.Error
+	if !errors.As(err, &e) || e.ExtendedCode != sqlite3.ErrReadonlyRollback {
+		return err
+	}
+	// A restore died while it made one file of it; what it had not finished is undone.
+	if err := rollBack(ctx, path); err != nil {
+		return err
+	}
+	return look(ctx, path, id)
+}
+
+// rollBack has SQLite undo what a process that died had not committed, where
+// that is in a rollback journal.
+func rollBack(ctx context.Context, path string) error {
+	db, err := connect(dsn(path, map[string]string{"mode": "rw", "_busy_timeout": "0", "_query_only": "on", "_synchronous": "FULL"}), 1)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var tables int
+	return db.GetContext(ctx, &tables, "SELECT count(*) FROM sqlite_schema")
+}
+
+func look(ctx context.Context, path string, id int64) error {
 	db, err := connect(probeDSN(path), 1)
 	if err != nil {
 		return err

@@ -200,7 +200,7 @@ func (r *Restoration) swap(kept string) error {
 		}
 	}
 	if exists(r.path) {
-		if err := r.forget(kept); err != nil {
+		if err := r.forget(); err != nil {
 			return err
 		}
 		if err := os.Link(r.path, kept); err != nil {
@@ -225,7 +225,7 @@ func (r *Restoration) swap(kept string) error {
 }
 
 // forget removes second names of the store that a swap which was cut short left.
-func (r *Restoration) forget(kept string) error {
+func (r *Restoration) forget() error {
 	store, err := os.Stat(r.path)
 	if err != nil {
 		return err
@@ -235,7 +235,7 @@ func (r *Restoration) forget(kept string) error {
 		return err
 	}
 	for _, name := range names {
-		if other, err := os.Lstat(name); err == nil && os.SameFile(store, other) && name != kept {
+		if other, err := os.Lstat(name); err == nil && os.SameFile(store, other) {
 			if err := os.Remove(name); err != nil {
 				return err
 			}
