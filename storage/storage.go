@@ -138,6 +138,7 @@ const (
 	EndedDisabled EndReason = "user_disabled"
 	EndedLogout   EndReason = "logged_out" // the user or the client ended it
 	EndedRevoked  EndReason = "revoked"    // an operator ended it
+	EndedRestored EndReason = "restored"   // the store was restored from a backup
 )
 
 // A Session is one lineage of refresh tokens: one login of one user in one

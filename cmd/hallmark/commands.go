@@ -50,6 +50,8 @@ type commands struct {
 		} `cmd:"" help:"Work on the tokens with which programs act as operators, over HTTP."`
 	} `cmd:"" help:"Work on who may act as an operator."`
 	Audit   auditCmd   `cmd:"" help:"Show what was done, by whom, when and from where."`
+	Backup  backupCmd  `cmd:"" help:"Copy the store to a file while the server runs."`
+	Restore restoreCmd `cmd:"" help:"Put a backup in the place of the store, with new signing keys, and end all sessions."`
 	Migrate migrateCmd `cmd:"" help:"Take the store to the schema of this program."`
 	Config  struct {
 		Show  configShowCmd  `cmd:"" help:"Show the settings as serve would take them, and where each comes from. Secrets are left out."`

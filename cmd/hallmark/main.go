@@ -7,6 +7,8 @@
 //	hallmark keys list|replicas|rotate|revoke|reseal|recover
 //	hallmark operator token add|list|remove
 //	hallmark audit                    what was done, by whom, when and from where; --follow
+//	hallmark backup FILE              copy the store while the server runs
+//	hallmark restore FILE             put a backup in its place
 //	hallmark migrate                  take the store to the schema of this program
 //	hallmark config show|check        what the settings come to, and what is wrong with them
 //	hallmark token                    get a token as a client would

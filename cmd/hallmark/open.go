@@ -93,11 +93,15 @@ func (p *process) openStore(ctx context.Context, path string, workers int, log *
 	if err != nil {
 		return nil, fail(exitUnusable, "%w", err)
 	}
+	return officeOn(store, workers, log), nil
+}
+
+func officeOn(store *sqlite.Store, workers int, log *slog.Logger) *office {
 	pool := password.New(password.Config{Workers: workers}) // process.refuse has looked at it
 	return &office{
 		Operator: operator.Operator{Users: store, Clients: store, Sessions: store, Tokens: store, Audit: store, Replicas: store.Replicas, Passwords: pool, Log: log, By: "command line", Now: time.Now},
 		store:    store, pool: pool,
-	}, nil
+	}
 }
 
 // sealedRing is the key ring in the store, sealed; nil if there is none.

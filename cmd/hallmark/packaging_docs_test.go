@@ -196,24 +196,3 @@ func headings(text string) (anchors []string) {
 	}
 	return anchors
 }
-
-// TestBackup: a backup taken while the server runs, as docs/operations.md says,
-// is good with the key-encryption key and the mark that stayed.
-func TestBackup(t *testing.T) {
-	need(t, "sqlite3")
-	d := newDesk(t)
-	s := d.serve("--issuer", "https://login.example.com")
-	d.ok(imagePassword+"\n", "user", "add", "alice")
-	const line = `sqlite3 hallmark-live/hallmark.db "VACUUM INTO 'hallmark-backup/hallmark.db'"`
-	if !strings.Contains(string(repoFile(t, "docs/operations.md")), line) {
-		t.Fatalf("docs/operations.md does not say %s", line)
-	}
-	shell(t, t.TempDir(), "ln -s "+d.data+" hallmark-live; mkdir hallmark-backup; "+line+"; mv hallmark-backup/hallmark.db "+d.data+"/backup.db")
-	d.ok(imagePassword+"\n", "user", "add", "bob")
-	s.stop(t)
-	shell(t, d.data, "rm -f hallmark.db-wal hallmark.db-shm; mv backup.db hallmark.db")
-	d.serve("--issuer", "https://login.example.com")
-	if users := d.ok("", "user", "list"); !strings.Contains(users, "alice") || strings.Contains(users, "bob") {
-		t.Errorf("after the restore: %s", users)
-	}
-}

@@ -52,3 +52,26 @@ func dsn(path string, settings map[string]string) string {
 	u := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: query.Encode()}
 	return u.String()
 }
+
+// aloneDSN is for a file that nobody else has open: a copy that is being made.
+// It is one file again after each transaction.
+func aloneDSN(path string) string {
+	return dsn(path, map[string]string{
+		"mode":           "rw",
+		"_busy_timeout":  "0",
+		"_txlock":        "exclusive",
+		"_journal_mode":  "DELETE",
+		"_synchronous":   "FULL",
+		"_secure_delete": "on",
+		"_foreign_keys":  "on",
+	})
+}
+
+// sourceDSN is for a file that is copied, of which nothing may change. SQLite
+// refuses to copy on a connection that is query_only.
+func sourceDSN(path string) string {
+	return dsn(path, map[string]string{
+		"mode":          "ro",
+		"_busy_timeout": "0",
+	})
+}

@@ -38,7 +38,7 @@ func Inspect(ctx context.Context, path string) (Condition, error) {
 }
 
 func (c *Condition) read(ctx context.Context, path string) error {
-	if err := probe(ctx, path); err != nil {
+	if err := probe(ctx, path, applicationID); err != nil {
 		return err
 	}
 	db, err := connect(probeDSN(path), 1)

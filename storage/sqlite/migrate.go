@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"slices"
 
 	"github.com/jmoiron/sqlx"
 )
@@ -32,8 +33,10 @@ func scripts() []string {
 }
 
 // migrate runs what is missing in one transaction. Of several processes that
-// open a file at once one does it, and the others find it done.
-func migrate(ctx context.Context, db *sqlx.DB) error {
+// open a file at once one does it, and the others find it done. The file must
+// be empty or have one of the application ids: since the probe another may have
+// got its name.
+func migrate(ctx context.Context, db *sqlx.DB, ids ...int64) error {
 	tx, err := db.BeginTxx(ctx, nil)
 	if err != nil {
 		return err
@@ -43,8 +46,14 @@ func migrate(ctx context.Context, db *sqlx.DB) error {
 	if err := tx.GetContext(ctx, &version, "PRAGMA user_version"); err != nil {
 		return err
 	}
+	var id int64
+	if err := tx.GetContext(ctx, &id, "PRAGMA application_id"); err != nil {
+		return err
+	}
 	all := scripts()
 	switch {
+	case version > 0 && !slices.Contains(ids, id):
+		return errBackup
 	case version == len(all):
 		return nil
 	case version > len(all): // since the probe

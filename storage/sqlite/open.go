@@ -23,6 +23,7 @@ const checkedSize = 32 << 20
 
 var (
 	errForeign = errors.New("is not a Hallmark database, or is damaged: restore a backup, or name another file")
+	errBackup  = errors.New("is a backup, as old as the day it was made, or a restore that was cut short: run hallmark restore on it, which is what puts it into service")
 	errNewer   = errors.New("was made by a newer version of hallmark: upgrade this program")
 	errNoWAL   = errors.New("is on a file system that cannot share memory (a network share?): put it on a local disk")
 )
@@ -72,22 +73,22 @@ func exists(path string) bool {
 
 // prepare turns the file into a database of the current schema, if it is one
 // of ours or empty, and returns the writer's pool of one connection.
-func prepare(ctx context.Context, path string) (*sqlx.DB, error) {
-	if err := probe(ctx, path); err != nil {
+func prepare(ctx context.Context, path string, id int64) (*sqlx.DB, error) {
+	if err := probe(ctx, path, id); err != nil {
 		return nil, err
 	}
 	db, err := connect(writerDSN(path), 1)
 	if err != nil {
 		return nil, err
 	}
-	if err := ready(ctx, db); err != nil {
+	if err := ready(ctx, db, id); err != nil {
 		db.Close()
 		return nil, err
 	}
 	return db, nil
 }
 
-func ready(ctx context.Context, db *sqlx.DB) error {
+func ready(ctx context.Context, db *sqlx.DB, id int64) error {
 	var mode string
 	if err := db.GetContext(ctx, &mode, "PRAGMA journal_mode"); err != nil {
 		return err
@@ -95,7 +96,7 @@ func ready(ctx context.Context, db *sqlx.DB) error {
 	if mode != "wal" {
 		return errNoWAL
 	}
-	if err := migrate(ctx, db); err != nil {
+	if err := migrate(ctx, db, id); err != nil {
 		return err
 	}
 	if _, err := sqlstore.ServiceTime(ctx, db); errors.Is(err, sqlstore.ErrRecord) {
@@ -105,8 +106,33 @@ func ready(ctx context.Context, db *sqlx.DB) error {
 }
 
 // probe tells what the file is, without changing it: empty, or of a schema
-// that this program knows, or an error.
-func probe(ctx context.Context, path string) error {
+// that this program knows and with the application id that is wanted, or an error.
+func probe(ctx context.Context, path string, id int64) error {
+	err := look(ctx, path, id)
+	var e sqlite3.Error
+	if !errors.As(err, &e) || e.ExtendedCode != sqlite3.ErrReadonlyRollback {
+		return err
+	}
+	// A restore died while it made one file of it; what it had not finished is undone.
+	if err := rollBack(ctx, path); err != nil {
+		return err
+	}
+	return look(ctx, path, id)
+}
+
+// rollBack has SQLite undo what a process that died had not committed, where
+// that is in a rollback journal.
+func rollBack(ctx context.Context, path string) error {
+	db, err := connect(dsn(path, map[string]string{"mode": "rw", "_busy_timeout": "0", "_query_only": "on", "_synchronous": "FULL"}), 1)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var tables int
+	return db.GetContext(ctx, &tables, "SELECT count(*) FROM sqlite_schema")
+}
+
+func look(ctx context.Context, path string, id int64) error {
 	db, err := connect(probeDSN(path), 1)
 	if err != nil {
 		return err
@@ -131,7 +157,9 @@ func probe(ctx context.Context, path string) error {
 	switch {
 	case is.application == 0 && is.schema == 0 && is.tables == 0:
 		return nil // new
-	case is.application != applicationID || is.schema < 1:
+	case is.application == backupID && id != backupID:
+		return errBackup
+	case is.application != id || is.schema < 1:
 		return errForeign
 	case is.schema > int64(len(scripts())):
 		return fmt.Errorf("%w (schema %d, known here: %d)", errNewer, is.schema, len(scripts()))
@@ -156,7 +184,7 @@ func check(ctx context.Context, tx *sqlx.Tx) error {
 func explain(path string, err error) error {
 	var e sqlite3.Error
 	switch {
-	case errors.Is(err, errForeign), errors.Is(err, errNewer), errors.Is(err, errNoWAL):
+	case errors.Is(err, errForeign), errors.Is(err, errNewer), errors.Is(err, errNoWAL), errors.Is(err, errBackup):
 		return fmt.Errorf("%s %w", path, err)
 	case !errors.As(err, &e):
 		return fmt.Errorf("%s: %w", path, err)

@@ -23,6 +23,7 @@ func TestMain(m *testing.M) {
 	roles := map[string]func(path string) error{
 		"open": openAndLeave, "storm": storm, "cramped": cramped,
 		"storm without syncs": stormWithoutSyncs, "storm that answers early": stormEarly,
+		"backup": backupBeside, "backup-cramped": backupCramped, "hold-open": openUntilTold,
 	}
 	if role, path, ok := strings.Cut(os.Getenv(roleVariable), "@"); ok {
 		if err := roles[role](path); err != nil {

@@ -51,14 +51,14 @@ type Store struct {
 // brought up to date. Whatever else the file turns out to be is left as it is,
 // and the error says in one line what to do. ctx bounds the opening only.
 func Open(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
-	s, err := open(ctx, path, log)
+	s, err := open(ctx, path, applicationID, log)
 	if err != nil {
 		return nil, fmt.Errorf("storage/sqlite: %w", err)
 	}
 	return s, nil
 }
 
-func open(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
+func open(ctx context.Context, path string, id int64, log *slog.Logger) (*Store, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func open(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
 	var db *sqlx.DB
 	// Whoever opens, recovers or closes the file at this moment holds it for a moment only.
 	err = poll(ctx.Done(), lockWait, func() (err error) {
-		db, err = prepare(ctx, path)
+		db, err = prepare(ctx, path, id)
 		return err
 	})
 	switch {
