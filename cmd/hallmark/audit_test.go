@@ -268,3 +268,13 @@ func TestServerIsTheSystem(t *testing.T) {
 		}
 	}
 }
+
+// A bound that would leave nothing to look at is refused.
+func TestAuditBoundsRefused(t *testing.T) {
+	d := newDesk(t)
+	for _, flag := range []string{"--audit-age=59m", "--audit-rows=2999"} {
+		setting, _, _ := strings.Cut(flag, "=")
+		d.fails(exitUsage, "", []string{"config", "check", "--issuer=https://a.example", flag}, setting, "at least")
+	}
+	d.ok("", "config", "check", "--issuer=https://a.example", "--audit-age=1h", "--audit-rows=3000")
+}
