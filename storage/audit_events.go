@@ -47,6 +47,9 @@ const (
 	EventKeysReseal    Event = "keys.reseal"
 	EventKeysRecover   Event = "keys.recover"
 
+	EventStoreBackup  Event = "store.backup"
+	EventStoreRestore Event = "store.restore"
+
 	EventUnrecorded Event = "audit.unrecorded"
 )
 
@@ -115,6 +118,8 @@ func Events() []EventInfo {
 		{EventKeysPolicy, Acts, "the keys got another schedule"},
 		{EventKeysReseal, Acts, "the key ring was sealed anew"},
 		{EventKeysRecover, Acts, "the key ring was recovered after the store was set back"},
+		{EventStoreBackup, Acts, "the store was copied"},
+		{EventStoreRestore, Acts, "a backup was put in the store's place; what is before it is of the backup"},
 	}
 }
 

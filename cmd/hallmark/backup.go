@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hallmark-auth/hallmark/storage"
 	"github.com/hallmark-auth/hallmark/storage/sqlite"
 )
 
@@ -45,9 +46,23 @@ func (c *backupCmd) Run(ctx context.Context, p *process) error {
 	case err != nil:
 		return fail(exitUnusable, "%w; there is no backup", err)
 	}
+	if err := c.record(ctx, p, path); err != nil {
+		return fmt.Errorf("%s is whole, but the audit has no record of it: %w", c.BackupFile, err)
+	}
 	return c.report(p.stdout, viewBackup(c.BackupFile, s), func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "%s: %s, examined\nThe key-encryption key is not in it: keep that in another place. Whoever has both has the signing keys.\n", c.BackupFile, summary(s))
 		return err
+	})
+}
+
+// record leaves the act in the audit, unless that would take the store to
+// another schema.
+func (c *backupCmd) record(ctx context.Context, p *process, path string) error {
+	if now, err := sqlite.Inspect(ctx, path); err != nil || now.Schema != now.Known {
+		return err
+	}
+	return p.withOffice(ctx, c.Operation, func(o *office) error {
+		return o.store.Record(ctx, storage.Record{Event: storage.EventStoreBackup})
 	})
 }
 

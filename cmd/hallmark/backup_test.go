@@ -136,6 +136,9 @@ func TestBackupFails(t *testing.T) {
 	if out := d.ok("", "backup", file); !strings.Contains(out, "schema") || !strings.Contains(out, "1 users") || !strings.Contains(out, "key-encryption key is not in it") {
 		t.Errorf("backup prints %s", out)
 	}
+	if acts := d.ok("", "audit", "--event", "store.backup", "--json"); strings.Count(acts, "\n") != 1 {
+		t.Errorf("the audit has %s", acts)
+	}
 	d.data = filepath.Dir(file)
 	d.fails(exitUnusable, "", []string{"user", "list"}, "is a backup", "hallmark restore")
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hallmark-auth/hallmark/keys"
 	"github.com/hallmark-auth/hallmark/server/operator"
+	"github.com/hallmark-auth/hallmark/storage"
 	"github.com/hallmark-auth/hallmark/storage/sqlite"
 )
 
@@ -201,6 +202,9 @@ func (r *restore) carryOut(ctx context.Context) error {
 	}
 	err := r.withCopy(ctx, func(o *office) error { return r.recover(ctx, &o.Operator) })
 	if err == nil {
+		err = r.record(ctx)
+	}
+	if err == nil {
 		err = r.Release(ctx)
 	}
 	if err != nil {
@@ -209,6 +213,17 @@ func (r *restore) carryOut(ctx context.Context) error {
 	r.p.logger(r.Logging).Info("operator", "act", "store.restore", "by", "command line", "backup_taken_at", r.result.Backup.TakenAt,
 		"sessions_ended", r.result.SessionsEnded, "sessions_kept", r.KeepSessions)
 	return nil
+}
+
+// record leaves the act in the audit of the copy, before serve takes it.
+func (r *restore) record(ctx context.Context) error {
+	store, err := sqlite.OpenBackup(ctx, r.Path(), r.p.logger(r.Logging))
+	if err != nil {
+		return err
+	}
+	return errors.Join(store.Record(ctx, storage.Record{Event: storage.EventStoreRestore, Detail: storage.Detail{
+		"backup_taken_at": r.result.Backup.TakenAt, "sessions_ended": r.result.SessionsEnded, "sessions_kept": r.KeepSessions,
+	}}), store.Close())
 }
 
 // A restoreView says what a restore undoes and came to.

@@ -115,6 +115,9 @@ func TestRestore(t *testing.T) {
 	if err := b.accepts(access); err != nil || kidOf(t, access) == kidOf(t, b.access) {
 		t.Errorf("a token from after it, by %s: %v", kidOf(t, access), err)
 	}
+	if acts := b.ok("", "audit", "--event", "store.*", "--json"); strings.Count(acts, `"event":"store.restore"`) != 1 || !strings.Contains(acts, `"sessions_ended":2`) {
+		t.Errorf("the audit has %s", acts)
+	}
 	for _, k := range b.many("keys", "list") {
 		if k["kid"] == b.leaked && k["state"] != "revoked" {
 			t.Errorf("the key that was revoked is %v", k["state"])
