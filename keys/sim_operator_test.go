@@ -72,7 +72,9 @@ func (s *sim) while() time.Duration {
 }
 
 // Nobody is paused or ends between a restore and his next look: what only he
-// knew would be lost with the data.
+// knew would be lost with the data. Nor is somebody resumed before those have
+// looked who knew more: he would put the ring of a while ago into the store that
+// was set back, as those would that are not aware; docs/keys.md says so.
 
 // sleep pauses the process: it does nothing until it is resumed, where it was.
 func (r *simReplica) sleep(d time.Duration) {
@@ -82,9 +84,17 @@ func (r *simReplica) sleep(d time.Duration) {
 	r.s.counts.pauses++
 	r.s.note("%s is paused for %s", r, d)
 	r.paused, r.ready = true, false
-	rot := r.rot
+	r.resume(r.rot, d)
+}
+
+// resume lets the process go on after a while.
+func (r *simReplica) resume(rot *Rotator, d time.Duration) {
 	r.s.after(d, func() {
-		if r.rot == rot && r.paused {
+		switch {
+		case r.rot != rot || !r.paused:
+		case r.s.laws.setBack && r.s.attended():
+			r.resume(rot, r.s.plan.schedule.Poll)
+		default:
 			r.s.note("%s is resumed", r)
 			r.paused, r.next = false, r.s.now+r.s.within(r.s.plan.schedule.Poll)
 		}

@@ -23,9 +23,7 @@ const slowDiskVariable = "HALLMARK_SQLITE_TEST_SLOW_DISK"
 // sync, so that it is the same on every machine; BenchmarkRotations tells what
 // the machine's own disk does. A noisy machine gets three tries.
 func TestGroupCommit(t *testing.T) {
-	if raceEnabled {
-		t.Skip("what the race detector costs is not of interest")
-	}
+	unracing(t)
 	if os.Getenv(slowDiskVariable) == "" {
 		self, err := os.Executable()
 		must(t, err)

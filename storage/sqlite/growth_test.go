@@ -14,9 +14,17 @@ import (
 // the operating system, as those of a server are that has served for a while
 // on a machine with as much memory as data; the 16 MiB of SQLite's own cache
 // hold the small store and not what is refreshed of the big one.
-func TestGrowth(t *testing.T) { growth(t, 100_000, 5000, 10) }
+func TestGrowth(t *testing.T) { unracing(t); growth(t, 100_000, 2500, 10) }
 
 func TestGrowthLong(t *testing.T) { growth(t, long(t, 10_000_000), 20_000, 100) }
+
+// unracing skips what only measures where the race detector does most of the work.
+func unracing(t *testing.T) {
+	t.Helper()
+	if raceEnabled {
+		t.Skip("what the race detector costs is not of interest")
+	}
+}
 
 func growth(t *testing.T, sessions, active, rounds int) {
 	began := time.Now()
@@ -38,7 +46,7 @@ func growth(t *testing.T, sessions, active, rounds int) {
 // Removing the sessions that are over does not show in the refreshes of the
 // others. The walk is the real one, but so many times faster; it stands still
 // in every other round, which is what it is held against.
-func TestSweepBesideTraffic(t *testing.T) { sweepBesideTraffic(t, 10_000, 1200) }
+func TestSweepBesideTraffic(t *testing.T) { unracing(t); sweepBesideTraffic(t, 10_000, 1200) }
 
 func TestSweepBesideTrafficLong(t *testing.T) { sweepBesideTraffic(t, long(t, 1_000_000), 30) }
 

@@ -17,6 +17,7 @@ import (
 // the gaps between rows cost some more: that has a bound of its own.
 func TestSizeOfASession(t *testing.T) {
 	t.Parallel()
+	unracing(t)
 	const users, most, mostChurned = 500, 400, 450
 	sessions := 10_000
 	if testing.Short() {
