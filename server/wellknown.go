@@ -42,7 +42,7 @@ func (s *Server) Publish(ring keys.Ring) error {
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
-	tokens, err := s.verifier(keySet.Bytes(), ring.Schedule().Skew)
+	tokens, err := s.verifier(s.issuer, keySet.Bytes(), ring.Schedule().Skew)
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
@@ -53,11 +53,11 @@ func (s *Server) Publish(ring keys.Ring) error {
 	return nil
 }
 
-// verifier returns what checks tokens that are for this server itself; nil if
-// there are no keys. Another replica's clock may be off by the skew.
-func (s *Server) verifier(keySet []byte, skew time.Duration) (*verify.Verifier, error) {
+// verifier returns what checks tokens that are for an audience; nil if there
+// are no keys. Another replica's clock may be off by the skew.
+func (s *Server) verifier(audience string, keySet []byte, skew time.Duration) (*verify.Verifier, error) {
 	leeway := verify.WithLeeway(min(skew, 10*time.Minute))
-	v, err := verify.New(context.Background(), s.issuer, s.issuer, verify.WithKeySet(keySet), verify.WithClock(s.clock), leeway)
+	v, err := verify.New(context.Background(), s.issuer, audience, verify.WithKeySet(keySet), verify.WithClock(s.clock), leeway)
 	if errors.Is(err, discovery.ErrNoKeys) {
 		return nil, nil
 	}

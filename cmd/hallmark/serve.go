@@ -127,7 +127,7 @@ func (g *instance) build(context.Context) error {
 		Issuer:         g.cfg.Issuer,
 		AccessLifetime: g.cfg.AccessLifetime, IdleLifetime: g.cfg.IdleLifetime, AbsoluteLifetime: g.cfg.AbsoluteLifetime,
 		Store: g.store, Keys: g.office.keys, Operator: &g.office.Operator, Passwords: g.pool, Throttle: throttle.New(throttle.Config{}, time.Now),
-		Log: g.log, Ready: g.ready, TrustedProxies: proxies,
+		Log: g.log, Ready: g.ready, TrustedProxies: proxies, SimpleJWT: g.cfg.simpleJWT(),
 	})
 	if err != nil {
 		return usage("%w", err)
