@@ -128,6 +128,7 @@ func (s *Server) simpleJWTRefresh(w http.ResponseWriter, r *http.Request) error 
 }
 
 func (s *Server) answerSimpleJWT(w http.ResponseWriter, r *http.Request, g Grant, withRefresh bool) error {
+	eventOf(r.Context()).note(slog.String("client_id", g.Client.ID))
 	minted, err := s.mint(r.Context(), g)
 	if err != nil {
 		return err
@@ -308,6 +309,5 @@ func (s *Server) simpleJWTClient(ctx context.Context) (storage.Client, error) {
 		!slices.Contains(client.Grants, storage.GrantPassword), !slices.Contains(client.Grants, storage.GrantRefreshToken):
 		return client, errInternal.because(fmt.Errorf("the client %q, which Simple JWT's paths are to act for, must be public and have the grants password and refresh_token", client.ID))
 	}
-	eventOf(ctx).note(slog.String("client_id", client.ID))
 	return client, nil
 }
