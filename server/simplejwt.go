@@ -2,14 +2,12 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
 
-	"github.com/hallmark-auth/hallmark/discovery/verify"
 	"github.com/hallmark-auth/hallmark/server/operator"
 	"github.com/hallmark-auth/hallmark/storage"
 )
@@ -165,59 +163,6 @@ func (s *Server) simpleJWTVerify(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// lookAtAccess checks an access token of the client, for any of its audiences.
-func (s *Server) lookAtAccess(ctx context.Context, client storage.Client, token string) error {
-	document := s.published.keySet.Load()
-	if document == nil {
-		return errUnavailable.retryAfter(retryUnavailable).because(errors.New("nothing is published yet"))
-	}
-	audience, err := audienceOf(token, client.Audiences)
-	if err != nil {
-		return errTokenNotValid.because(err)
-	}
-	v, err := s.verifier(audience, document.Bytes(), s.keys.Ring().Schedule().Skew)
-	if err != nil {
-		return err
-	}
-	if v == nil {
-		return errUnavailable.retryAfter(retryUnavailable).because(errors.New("no keys are published"))
-	}
-	claims, err := v.Verify(ctx, token)
-	switch {
-	case err != nil:
-		return errTokenNotValid.because(err)
-	case !claims.ExpiresAt.After(s.now()): // without the leeway: the caller wants to know whether to refresh
-		return errTokenNotValid.because(errors.New("the access token is expired"))
-	case claims.ClientID != client.ID:
-		return errTokenNotValid.because(errors.New("the access token is another client's"))
-	}
-	_, err = s.alive(ctx, claims)
-	return err
-}
-
-// lookAtRefresh checks a refresh token and changes nothing, even where it was
-// superseded and would end its session at a refresh.
-func (s *Server) lookAtRefresh(ctx context.Context, client storage.Client, text string) error {
-	token, err := s.openRefresh(text)
-	if err != nil {
-		return err
-	}
-	session, err := s.sessionOf(ctx, client, token)
-	if err != nil {
-		return err
-	}
-	user, err := s.store.UserByID(ctx, session.User)
-	switch {
-	case errors.Is(err, storage.ErrNotFound):
-		return errTokenNotValid.because(err)
-	case err != nil:
-		return err
-	case !session.Takes(token, client.ClientPolicy, s.now()):
-		return errTokenNotValid.because(errors.New("the refresh token is superseded"))
-	}
-	return holder{user, session}.refused(s.now())
-}
-
 // simpleJWTBlacklist ends the session of a refresh token, as revoke does.
 func (s *Server) simpleJWTBlacklist(w http.ResponseWriter, r *http.Request) error {
 	client, fields, err := s.simpleJWTRequest(w, r, "refresh")
@@ -240,60 +185,10 @@ func (s *Server) simpleJWTBlacklist(w http.ResponseWriter, r *http.Request) erro
 	return nil
 }
 
-// sessionOf finds the living session of a client's refresh token.
-func (s *Server) sessionOf(ctx context.Context, client storage.Client, token storage.RefreshToken) (storage.SessionEntry, error) {
-	session, err := s.store.SessionByID(ctx, token.SessionID())
-	switch {
-	case errors.Is(err, storage.ErrNotFound):
-		return session, errTokenNotValid.because(err)
-	case err != nil:
-		return session, err
-	case session.Client != client.Number:
-		return session, errTokenNotValid.because(storage.ErrClient)
-	case !session.EndedAt.IsZero():
-		return session, errBlacklisted.because(fmt.Errorf("%w: %s", storage.ErrEnded, session.EndReason))
-	case session.ExpiredAt(s.now()):
-		return session, errTokenNotValid.because(storage.ErrExpired)
-	}
-	return session, nil
-}
-
 // isRefusal reports an error with the public half of another.
 func isRefusal(err error, of Error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.ID == of.ID
-}
-
-// addSimpleJWTClaims adds what Simple JWT reads to the access tokens of its
-// client, wherever they are minted.
-func (s *Server) addSimpleJWTClaims(c *verify.Claims, g Grant) {
-	if g.Client.ID != s.cfg.SimpleJWT.Client {
-		return
-	}
-	if c.Extra == nil {
-		c.Extra = map[string]any{}
-	}
-	c.Extra["token_type"] = "access"
-	if name := s.cfg.SimpleJWT.claim(); name != "sub" {
-		c.Extra[name] = foreignUserID(g.User)
-	}
-}
-
-// foreignUserID is the user's primary key in Django, with its type: the free
-// claim user_id, else the id that the user was imported with, else ours.
-func foreignUserID(u storage.User) any {
-	switch id := u.Claims.Extra[defaultUserIDClaim].(type) {
-	case string:
-		if id != "" {
-			return id
-		}
-	case json.Number, int, int64, float64:
-		return id
-	}
-	if u.ForeignID != "" {
-		return u.ForeignID
-	}
-	return u.ID.String()
 }
 
 // simpleJWTClient is the client that the paths act for. It has to be one that

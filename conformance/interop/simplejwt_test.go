@@ -36,7 +36,7 @@ func siteUsers() []siteUser {
 
 const djangoSecret = "for HS256 a secret of 32 bytes or more"
 
-// A site is a Django project of conformance/interop/django/simplejwt.py.
+// A djangoSite is django/simplejwt.py, running.
 type djangoSite struct {
 	url   string
 	users []djangoUser
