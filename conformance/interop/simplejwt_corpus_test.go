@@ -230,7 +230,8 @@ func (a *authority) good(t *testing.T, to string, form url.Values) tokens {
 	return got
 }
 
-// prepare brings about the states that the corpus asks about.
+// prepare brings about the states that the corpus asks about. Probes are sent at
+// once and in any order, so what one of them uses up is another's no more.
 func (a *authority) prepare(t *testing.T, rotating bool) {
 	t.Helper()
 	alice := func() tokens { return a.signIn(t, "alice") }
@@ -239,9 +240,11 @@ func (a *authority) prepare(t *testing.T, rotating bool) {
 	if rotating {
 		a.states["superseded"] = alice()
 		a.states["rotated"] = a.good(t, "refresh/", url.Values{"refresh": {a.states["superseded"]["refresh"]}})
+		a.states["turned"] = a.good(t, "refresh/", url.Values{"refresh": {alice()["refresh"]}})
 		return
 	}
-	a.states["disabled"], a.states["changed"] = a.signIn(t, "dora"), a.signIn(t, "carl")
+	a.signIn(t, "zoë ☃") // from now on the hash here is of the normal form
+	a.states["disabled"], a.states["dismissed"], a.states["changed"] = a.signIn(t, "dora"), a.signIn(t, "dora"), a.signIn(t, "carl")
 	a.change(t, "dora", "disable")
 	a.change(t, "carl", "password")
 	a.states["expired"] = tokens{"access": a.expired(t, alice)}
