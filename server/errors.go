@@ -22,6 +22,7 @@ type Error struct {
 	Challenge   string           // the scheme of WWW-Authenticate: basic or bearer; empty: none
 	Scope       string           // that the access token should have; with bearer
 	Problems    operator.Invalid // all that is wrong, for operators only
+	Fields      fieldErrors      // all that is wrong, at Simple JWT's paths only
 	Help        Help
 	cause       error
 }

@@ -34,6 +34,9 @@ func documented() []errorSection {
 		{"At the endpoints of a user's account", []Error{
 			errToken, errTokenScope, errCurrent, errNewPassword, errSamePassword, errChanged, errNoSession,
 		}},
+		{"At Simple JWT's paths", []Error{
+			errNoAccount, errTokenNotValid, errBlacklisted, errWrongType, errFields, errParse, errUnsupportedMedia,
+		}},
 		{"At the operators' API", []Error{
 			errOperatorToken, errOperatorScope, errOpsInvalid, errOpsConflict, errOpsUnknown, errOpsKeys,
 		}},
@@ -64,7 +67,9 @@ Every refusal is JSON in the form of [RFC 6749 §5.2](https://www.rfc-editor.org
 - Refusals say nothing that an attacker could use. The reason is in the server's log: the record whose ` + "`request_id`" + ` is the
   ` + "`Request-Id`" + ` header of the answer has it as ` + "`reason`" + `. Ask your operator for it by that id.
 - What is not HTTP, or has more than 16 KiB of headers, is turned away with a line of text before anybody reads it.
+- Simple JWT's paths answer in Simple JWT's form, ` + "`{\"detail\": …, \"code\": …}`" + ` or the fields that are wrong ([docs/simplejwt.md](simplejwt.md)).
 - The probes ` + "`/healthz` and `/readyz`" + ` have a form of their own.
+- Simple JWT's paths answer in Simple JWT's, with ` + "`detail`, `code`" + ` or the fields that are wrong ([docs/simplejwt.md](simplejwt.md)).
 `
 
 func errorsDoc() []byte {

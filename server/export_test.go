@@ -1,5 +1,11 @@
 package server
 
+import (
+	"encoding/json"
+
+	"github.com/hallmark-auth/hallmark/keys"
+)
+
 // ErrorIDs are those of docs/errors.md.
 func ErrorIDs() (ids []string) {
 	for _, section := range documented() {
@@ -19,4 +25,17 @@ func OpsRoutes() (routes []Route) {
 		routes = append(routes, Route{r.method, r.path, r.area})
 	}
 	return routes
+}
+
+// RefreshJWT makes the JWT of a refresh token on Simple JWT's paths.
+func RefreshJWT(sealer *keys.Sealer, claims map[string]any) string {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		panic(err)
+	}
+	text, err := sealRefresh(sealer.Derive(refreshKeyLabel)[0], payload)
+	if err != nil {
+		panic(err)
+	}
+	return text
 }

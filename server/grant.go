@@ -18,6 +18,7 @@ type Grant struct {
 	Scope        []string
 	Audience     []string              // never empty
 	SessionID    *storage.SessionID    // nil: no session, no refresh token
+	Session      storage.Session       // as it is now; zero without one
 	RefreshToken *storage.RefreshToken // to answer
 }
 

@@ -74,7 +74,7 @@ func (s *Server) openSession(ctx context.Context, g *Grant, device string) error
 	if err != nil {
 		return err
 	}
-	g.SessionID, g.RefreshToken = &session.ID, &token
+	g.SessionID, g.Session, g.RefreshToken = &session.ID, session, &token
 	return nil
 }
 

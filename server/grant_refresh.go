@@ -37,7 +37,7 @@ func (s *Server) refreshGrant(ctx context.Context, client storage.Client, req to
 	grant := Grant{
 		Client: done.Client, User: done.User, AuthTime: done.Session.AuthTime,
 		Scope: done.Scope, Audience: done.Audience,
-		SessionID: &done.Session.ID, RefreshToken: &done.Token,
+		SessionID: &done.Session.ID, Session: done.Session, RefreshToken: &done.Token,
 	}
 	ev.note(append(grant.attrs(), slog.String("refresh", string(done.Outcome)))...)
 	if done.Outcome == storage.Retried && done.Before.LastAddress != ev.addr.String() {

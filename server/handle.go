@@ -20,9 +20,17 @@ type handlerFunc func(http.ResponseWriter, *http.Request) error
 // 503 well before its connection times out or a server that stops cuts it off.
 const patience = 8 * time.Second
 
+// A refuseFunc writes a refusal.
+type refuseFunc func(*Error, http.ResponseWriter)
+
 // handle turns a function that may fail into a handler: security headers, one
 // event, and the one place that writes a refusal.
 func (s *Server) handle(endpoint string, h handlerFunc) http.Handler {
+	return s.handleAs(endpoint, h, (*Error).render)
+}
+
+// handleAs is handle for an endpoint whose refusals have another form.
+func (s *Server) handleAs(endpoint string, h handlerFunc, refuse refuseFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ev := newEvent(endpoint, clientAddr(r, s.cfg.TrustedProxies), s.now())
 		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), eventKey{}, ev), patience)
@@ -32,7 +40,7 @@ func (s *Server) handle(endpoint string, h handlerFunc) http.Handler {
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
 		err := recovered(h, rec, r.WithContext(ctx))
 		if err != nil {
-			asError(err).render(rec)
+			refuse(asError(err), rec)
 		}
 		took := s.now().Sub(ev.start)
 		ev.log(ctx, s.log, rec.status, err, took)

@@ -53,6 +53,7 @@ func (s *Server) claims(g Grant, lifetime time.Duration) verify.Claims {
 		c.SessionID = g.SessionID.String()
 	}
 	addUserClaims(&c, g.User.Claims, g.Client.Claims)
+	s.addSimpleJWTClaims(&c, g)
 	return c
 }
 

@@ -5,6 +5,7 @@
 //	{issuer}/oauth2/token                      POST    RFC 6749 §3.2; grants password (§4.3), refresh_token (§6)
 //	{issuer}/oauth2/revoke                     POST    RFC 7009; ends the session of a refresh token
 //	{issuer}/oauth2/introspect                 POST    RFC 7662; for confidential clients, access and refresh tokens
+//	{issuer}/api/token/…                       POST    what Simple JWT has there, if a client is named; simplejwt.go
 //	{issuer}/account/password                  POST    a user's new password; RFC 6750 with aud = issuer, as those below
 //	{issuer}/account/sessions                  GET     a user's own sessions; scope sessions
 //	{issuer}/account/sessions                  DELETE  ends all of them; scope sessions
@@ -62,6 +63,9 @@ type Config struct {
 	// Ready says whether the process should get requests, for /readyz.
 	Ready func(context.Context) error
 
+	// SimpleJWT is whom Simple JWT's paths act for; without a client they are not served.
+	SimpleJWT SimpleJWT
+
 	// Operator is what the operators' API acts with; nil: only the probes are served.
 	Operator *operator.Operator
 
@@ -113,6 +117,9 @@ func New(cfg Config) (*Server, error) {
 	case cfg.AccessLifetime <= 0 || cfg.IdleLifetime <= 0 || cfg.AbsoluteLifetime <= 0:
 		return nil, errors.New("the access, idle and absolute lifetimes must be set")
 	}
+	if err := cfg.SimpleJWT.Check(); err != nil {
+		return nil, err
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -163,11 +170,15 @@ func (s *Server) Handler() http.Handler {
 	r.NotFoundHandler = s.handle("none", notFound)
 
 	base := strings.TrimSuffix(s.paths.KeySet, jwksPath)
-	for _, e := range s.endpoints() {
-		r.Handle(base+e.path, s.handle(e.name, e.serve)).Methods(e.methods...)
-		r.Handle(base+e.path, s.handle(e.name, s.preflight(e))).Methods("OPTIONS")
-		r.Handle(base+e.path, s.handle(e.name, notAllowed(e.allow())))
+	mount := func(endpoints []endpoint, refuse refuseFunc) {
+		for _, e := range endpoints {
+			r.Handle(base+e.path, s.handleAs(e.name, e.serve, refuse)).Methods(e.methods...)
+			r.Handle(base+e.path, s.handleAs(e.name, s.preflight(e), refuse)).Methods("OPTIONS")
+			r.Handle(base+e.path, s.handleAs(e.name, notAllowed(e.allow()), refuse))
+		}
 	}
+	mount(s.endpoints(), (*Error).render)
+	mount(s.simpleJWTEndpoints(), (*Error).renderSimpleJWT)
 	documents := map[string]http.Handler{ // every verifier fetches them: the router would take a fifth of their time
 		s.paths.KeySet: s.document(&s.published.keySet),
 		s.paths.OAuth:  s.document(&s.published.metadata),

@@ -30,7 +30,8 @@ type Config struct {
 	Sessions `group:"Lifetimes"`
 	Seed     `group:"Key schedule of a new store (kept in the store from then on)"`
 
-	Keeping `group:"Audit"`
+	Keeping   `group:"Audit"`
+	SimpleJWT `group:"Simple JWT's paths"`
 
 	PasswordWorkers int `group:"Sign-in" setting:"" placeholder:"N" otherwise:"half the cores" help:"How many passwords may be hashed at once, 19 MiB each. A hash from another system may need up to 128 MiB until its user's first sign-in, and takes the place of several: in all there is never more than N × 19 MiB, or 128 MiB if that is more."`
 }
@@ -97,6 +98,12 @@ type Sessions struct {
 type Keeping struct {
 	AuditAge  time.Duration `setting:"" default:"2160h" placeholder:"TIME" help:"How long a record of the audit is kept; an hour at least."`
 	AuditRows int           `setting:"" default:"1000000" placeholder:"N" help:"How many records are kept at most, 3000 at least: a third of them acts of operators, a third sessions, a third failures, so that none pushes another out. A record takes some 170 bytes."`
+}
+
+// SimpleJWT says whom the paths of djangorestframework-simplejwt act for.
+type SimpleJWT struct {
+	SimpleJWTClient      string `name:"simplejwt-client" setting:"" placeholder:"ID" otherwise:"none; the paths are not served" help:"Serve /api/token/, /api/token/refresh/, /api/token/verify/ and /api/token/blacklist/ as djangorestframework-simplejwt does, acting for this client: a public one with the grants password and refresh_token. Lifetimes and rotation are the client's: docs/simplejwt.md."`
+	SimpleJWTUserIDClaim string `name:"simplejwt-user-id-claim" setting:"" default:"user_id" placeholder:"NAME" help:"Claim of that client's tokens with the user's id in Django: the user's free claim user_id, or else the id that the user was imported with, or else sub. With the value sub no claim is added."`
 }
 
 // Seed is the key schedule that a new store begins with.

@@ -52,6 +52,9 @@ func (c Config) check(f *findings) {
 			f.add(exitUsage, on("trusted-proxy"), "%v", err)
 		}
 	}
+	if err := c.simpleJWT().Check(); err != nil {
+		f.add(exitUsage, on("simplejwt-user-id-claim"), "--simplejwt-user-id-claim: %v", err)
+	}
 	c.Device.check(f)
 	c.checkPaths(f)
 }

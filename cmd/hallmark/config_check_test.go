@@ -56,6 +56,7 @@ func TestUnsafe(t *testing.T) {
 		"everybody is a proxy":          {[]string{"--trusted-proxy=0.0.0.0/0,::/0"}, []string{"0.0.0.0/0 is everybody", "::/0 is everybody"}},
 		"everybody in two halves":       {[]string{"--trusted-proxy=0.0.0.0/1 128.0.0.0/1", "--trusted-proxy=2000::/3"}, []string{"0.0.0.0/1", "128.0.0.0/1", "2000::/3"}},
 		"wide networks of one's own":    {[]string{"--trusted-proxy=10.0.0.0/8 fc00::/7"}, nil},
+		"user id as another claim":      {[]string{"--simplejwt-client=web", "--simplejwt-user-id-claim=exp"}, []string{`--simplejwt-user-id-claim|"exp" is the server's own`}},
 		"negative workers":              {[]string{"--password-workers=-1"}, []string{"--password-workers"}},
 		"mark over the key":             {[]string{"--seen-file=" + at("kek")}, []string{"--seen-file and --kek-file are one file|name two"}},
 		"store over the key":            {[]string{"--store=" + at("../x/kek"), "--kek-file=" + at("../x/y/../kek")}, []string{"--store and --kek-file", "--kek-file: "}},

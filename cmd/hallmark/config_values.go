@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hallmark-auth/hallmark/keys"
+	"github.com/hallmark-auth/hallmark/server"
 )
 
 // storePath returns the database file.
@@ -82,6 +83,11 @@ func parseProxy(text string) (netip.Prefix, error) {
 		return prefix, usage("--trusted-proxy: %s has bits beyond the prefix: write %s, or the address alone", text, prefix.Masked())
 	}
 	return prefix, nil
+}
+
+// simpleJWT is whom Simple JWT's paths act for.
+func (c Config) simpleJWT() server.SimpleJWT {
+	return server.SimpleJWT{Client: c.SimpleJWTClient, UserIDClaim: c.SimpleJWTUserIDClaim}
 }
 
 // standardRSABits goes without saying: a ring that does not say it is one that

@@ -85,7 +85,7 @@ func newInstance(ctx context.Context, cfg Config, p *process) (_ *instance, err 
 			return nil, err
 		}
 	}
-	for _, step := range []func(context.Context) error{g.open, g.build, g.startKeys, g.prepareDemo} {
+	for _, step := range []func(context.Context) error{g.open, g.build, g.startKeys, g.prepareDemo, g.lookForSite} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -130,7 +130,7 @@ func (g *instance) build(context.Context) error {
 		Issuer:         g.cfg.Issuer,
 		AccessLifetime: g.cfg.AccessLifetime, IdleLifetime: g.cfg.IdleLifetime, AbsoluteLifetime: g.cfg.AbsoluteLifetime,
 		Store: g.store, Keys: g.office.keys, Operator: &g.office.Operator, Passwords: g.pool, Throttle: throttle.New(throttle.Config{}, time.Now),
-		Log: g.log, Ready: g.ready, TrustedProxies: proxies,
+		Log: g.log, Ready: g.ready, TrustedProxies: proxies, SimpleJWT: g.cfg.simpleJWT(),
 	})
 	if err != nil {
 		return usage("%w", err)
@@ -158,6 +158,21 @@ func (g *instance) startKeys(ctx context.Context) error {
 		g.log.Warn("the key schedule is kept in the store: these settings are for a new one and are ignored", "settings", ignored)
 	}
 	return g.server.Publish(ring)
+}
+
+// lookForSite says at the start what would be in the log of the first request
+// only: a client may also be added later.
+func (g *instance) lookForSite(ctx context.Context) error {
+	id := g.cfg.SimpleJWTClient
+	if id == "" {
+		return nil
+	}
+	_, err := g.store.ClientByID(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		g.log.Warn("--simplejwt-client names a client that is not there: Simple JWT's paths answer 500 until it is added", "client_id", id)
+		return nil
+	}
+	return err
 }
 
 // publish is called with every new ring before it signs.

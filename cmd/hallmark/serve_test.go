@@ -194,7 +194,10 @@ func TestServeFromEnvironment(t *testing.T) {
 	s.stop(t)
 
 	// The schedule is the store's now: another one in the settings is said to be ignored.
-	again := d.serve("--log-format", "text", "--algorithms", "ES256", "--rotate-every", "720h")
+	again := d.serve("--log-format", "text", "--algorithms", "ES256", "--rotate-every", "720h", "--simplejwt-client", "nobody")
+	if log := again.err.String(); !strings.Contains(log, "--simplejwt-client names a client that is not there") || !strings.Contains(log, "client_id=nobody") {
+		t.Errorf("Simple JWT's paths for nobody: %s", log)
+	}
 	if log := again.err.String(); !strings.Contains(log, "ignored") || !strings.Contains(log, "[algorithms]") {
 		t.Errorf("a schedule that is not the store's: %s", log)
 	}

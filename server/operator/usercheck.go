@@ -108,6 +108,9 @@ func isServerClaim(name string) bool {
 	return false
 }
 
+// CheckClaim checks the name of a free claim.
+func CheckClaim(name string) error { return checkExtraName(name) }
+
 // checkExtraName checks the name of a free claim.
 func checkExtraName(name string) error {
 	switch strings.ToLower(name) {
