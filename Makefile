@@ -16,10 +16,11 @@ check: lint
 
 # What takes too long for every change. First the life of the keys in virtual
 # time: a million rotations and a hundred million token checks, on every core.
-# HALLMARK_LONG=0.02 does a fiftieth of it.
+# Then an import of a million users. HALLMARK_LONG=0.02 does a fiftieth of it.
 HALLMARK_LONG ?= 1
 long:
 	HALLMARK_LONG=$(HALLMARK_LONG) go test -run TestSimulationLong -timeout 3h -v ./keys
+	HALLMARK_LONG=$(HALLMARK_LONG) go test -run TestImportMany -timeout 1h -v ./cmd/hallmark
 
 lint:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt these files:"; echo "$$unformatted"; exit 1; fi
