@@ -16,7 +16,7 @@ import (
 // content types that stand before the users, as Django orders them, say what
 // the users' numbers mean.
 func Dumpdata(r io.Reader, model string, m Mapping, each Each) error {
-	s := splitter{r: bufio.NewReaderSize(r, maxRow)}
+	s := splitter{r: bufio.NewReader(r)}
 	t := newTables(m)
 	for n := 1; ; n++ {
 		text, err := s.next(n == 1)

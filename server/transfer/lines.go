@@ -40,23 +40,14 @@ func Recognize(r *bufio.Reader) string {
 // Lines reads JSON lines: an object for each user, as Export writes it, or as
 // dumpdata --format jsonl does. A line that is no object is refused by itself.
 func Lines(r io.Reader, model string, m Mapping, each Each) error {
-	in := bufio.NewReaderSize(r, maxRow)
+	in := bufio.NewScanner(r)
+	in.Buffer(nil, maxRow)
 	t := newTables(m)
 	dump := false
-	for n := 1; ; n++ {
-		line, err := in.ReadSlice('\n')
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
-			return fmt.Errorf("line %d is longer than %d KiB", n, maxRow>>10)
-		case err != nil && err != io.EOF:
-			return err
-		case err == io.EOF && len(line) == 0:
-			if dump {
-				return t.none(model)
-			}
-			return nil
-		}
-		if line = bytes.TrimSpace(bytes.TrimPrefix(line, utf8Mark)); len(line) == 0 {
+	n := 1
+	for ; in.Scan(); n++ {
+		line := bytes.TrimSpace(bytes.TrimPrefix(in.Bytes(), utf8Mark))
+		if len(line) == 0 {
 			continue
 		}
 		at := fmt.Sprintf("line %d", n)
@@ -75,6 +66,15 @@ func Lines(r io.Reader, model string, m Mapping, each Each) error {
 			return err
 		}
 	}
+	switch err := in.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return fmt.Errorf("line %d is longer than %d KiB", n, maxRow>>10)
+	case err != nil:
+		return err
+	case dump:
+		return t.none(model)
+	}
+	return nil
 }
 
 // CSV reads comma-separated values (RFC 4180) with the names of the columns in
