@@ -122,6 +122,21 @@ func TestImportProgress(t *testing.T) {
 	}
 }
 
+// Hashes on a terminal come with a warning; in a pipe they are what was asked for.
+func TestExportOnTerminal(t *testing.T) {
+	person, tty := openTerminal(t)
+	d := newDesk(t)
+	d.ok("", "user", "add", "a", "--no-password")
+	var errs lockedBuffer
+	go io.Copy(io.Discard, person)
+	if code := run(d.Context(), []string{"user", "export", "--data", d.data}, strings.NewReader(""), tty, &errs, nil); code != exitOK || !strings.Contains(errs.String(), "hashes of everybody's passwords") {
+		t.Errorf("ended with %d: %s", code, errs.String())
+	}
+	if r := d.run("", "user", "export"); strings.Contains(r.err, "everybody") || !strings.Contains(r.out, `"username":"a"`) {
+		t.Errorf("%s%s", r.out, r.err)
+	}
+}
+
 // TestImportMany: the memory that an import takes does not grow with the number
 // of users, and neither does the time for each. HALLMARK_LONG is what share of
 // a million is asked for; else there are twenty thousand.
