@@ -139,9 +139,9 @@ func TestExportOnTerminal(t *testing.T) {
 
 // TestImportMany: the memory that an import takes does not grow with the number
 // of users, and neither does the time for each. HALLMARK_LONG is what share of
-// a million is asked for; else there are twenty thousand.
+// a million is asked for; else there are ten thousand.
 func TestImportMany(t *testing.T) {
-	users := 20_000
+	users := 10_000
 	if share, err := strconv.ParseFloat(os.Getenv("HALLMARK_LONG"), 64); err == nil {
 		users = int(share * 1e6)
 	}
