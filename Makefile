@@ -18,12 +18,13 @@ check: lint
 # time: a million rotations and a hundred million token checks, on every core.
 # HALLMARK_LONG=0.02 does a fiftieth of it. Then refreshes beside ten million
 # sessions, and beside the removal of a million; that takes 4 GB of disk. Then two
-# hundred crashes and a hundred power cuts under load.
+# hundred crashes and a hundred power cuts under load, and an import of a million users.
 HALLMARK_LONG ?= 1
 long:
 	HALLMARK_LONG=$(HALLMARK_LONG) go test -run TestSimulationLong -timeout 3h -v ./keys
 	HALLMARK_LONG=$(HALLMARK_LONG) go test -run 'TestGrowthLong|TestSweepBesideTrafficLong' -timeout 3h -v ./storage/sqlite
 	HALLMARK_LONG=$(HALLMARK_LONG) go test -run '^(TestCrash|TestPowerLoss)$$' -timeout 1h -v ./cmd/hallmark
+	HALLMARK_LONG=$(HALLMARK_LONG) go test -run TestImportMany -timeout 1h -v ./cmd/hallmark
 
 lint:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt these files:"; echo "$$unformatted"; exit 1; fi

@@ -71,6 +71,7 @@ type Act struct {
 	Address string
 	Request string
 	ring    []Record
+	summed  bool
 }
 
 // Local is the address of who acts at the machine itself.
@@ -88,6 +89,14 @@ func ActOf(ctx context.Context) Act {
 		return *a
 	}
 	return Act{Actor: Actor{Kind: System}}
+}
+
+// Summed returns a context under which it is not recorded that users are added:
+// whoever takes many over records how many there were.
+func Summed(ctx context.Context) context.Context {
+	a := ActOf(ctx)
+	a.summed = true
+	return WithAct(ctx, &a)
 }
 
 // Detached is a context that never ends, with the act of one that may.

@@ -27,6 +27,8 @@ const (
 	EventUserDisable Event = "user.disable"
 	EventUserEnable  Event = "user.enable"
 	EventUserRemove  Event = "user.remove"
+	EventUserImport  Event = "user.import"
+	EventUserExport  Event = "user.export"
 
 	EventClientAdd         Event = "client.add"
 	EventClientEdit        Event = "client.edit"
@@ -102,6 +104,8 @@ func Events() []EventInfo {
 		{EventUserDisable, Acts, "a user was disabled"},
 		{EventUserEnable, Acts, "a user was enabled again"},
 		{EventUserRemove, Acts, "a user was removed"},
+		{EventUserImport, Acts, "up to 1024 users were taken over from another system; those who were changed have records of their own"},
+		{EventUserExport, Acts, "all users were handed out, with the hashes of their passwords"},
 		{EventClientAdd, Acts, "a client was registered"},
 		{EventClientEdit, Acts, "a client was changed; `changed` says what"},
 		{EventClientAddSecret, Acts, "a client got another secret"},

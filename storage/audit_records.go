@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -11,13 +12,16 @@ import (
 
 // What verbs record. A verb that changed nothing records nothing.
 
-// UserAdded is the record of CreateUser.
-func UserAdded(u User) Record {
+// UserAdded is the record of CreateUser, unless ctx is Summed.
+func UserAdded(ctx context.Context, u User) []Record {
+	if ActOf(ctx).summed {
+		return nil
+	}
 	d := Detail{"username": u.Name}
 	if u.Disabled {
 		d["disabled"] = true
 	}
-	return Record{Event: EventUserAdd, User: u.ID, Detail: d}
+	return []Record{{Event: EventUserAdd, User: u.ID, Detail: d}}
 }
 
 // UserChanged is the record of ChangeUser, if it changed anything.

@@ -15,6 +15,8 @@ type commands struct {
 		Claims  userClaimsCmd  `cmd:"" help:"Show or change what is known about a user beside the name."`
 		Rename  userRenameCmd  `cmd:"" help:"Give a user another name."`
 		Remove  userRemoveCmd  `cmd:"" help:"Remove a user and end all their sessions."`
+		Import  userImportCmd  `cmd:"" help:"Take users over from Django or another system, with the hashes of their passwords."`
+		Export  userExportCmd  `cmd:"" help:"Write all users with the hashes of their passwords, for another system."`
 	} `cmd:"" help:"Work on users."`
 	Client struct {
 		Add    clientAddCmd    `cmd:"" help:"Register a client. A secret is generated and shown once."`

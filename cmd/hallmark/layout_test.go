@@ -20,13 +20,14 @@ const module = "github.com/hallmark-auth/hallmark/"
 // mayImport is the whole graph of the module: what each package may import of
 // it, directly. Nothing imports what is above it.
 var mayImport = map[string][]string{
-	"cmd/hallmark": {"server", "server/operator", "server/password", "server/throttle", "keys", "keys/pkcs11", "storage", "storage/sqlite", "discovery", "discovery/verify", "conformance", "conformance/rotation"},
+	"cmd/hallmark": {"server", "server/operator", "server/password", "server/throttle", "server/transfer", "keys", "keys/pkcs11", "storage", "storage/sqlite", "discovery", "discovery/verify", "conformance", "conformance/rotation"},
 
 	"server":            {"server/clientauth", "server/operator", "server/password", "server/throttle", "keys", "storage", "discovery", "discovery/verify"},
 	"server/clientauth": {"storage"},
 	"server/operator":   {"server/password", "keys", "storage", "discovery"},
 	"server/password":   {"storage"},
 	"server/throttle":   {},
+	"server/transfer":   {"server/operator", "server/password", "storage", "discovery"},
 
 	"keys":        {"storage"},
 	"keys/pkcs11": {"keys", "storage"}, // in builds with the tag alone

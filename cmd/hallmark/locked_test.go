@@ -23,7 +23,7 @@ import (
 // SESSION, KEY and FOREIGN stand for what newOffice has made.
 var onStore = []string{
 	"user add zoe --no-password", "user list", "user passwd USER", "user disable USER", "user enable USER", "user show USER", "user claims USER --role=x",
-	"user rename USER zoe", "user remove USER --yes", "client add --id=other --audience=api", "client list", "client show web", "client change web --name=x",
+	"user rename USER zoe", "user remove USER --yes", "user import -", "user export", "client add --id=other --audience=api", "client list", "client show web", "client change web --name=x",
 	"client secret web", "client remove web --yes", "session list", "session revoke SESSION", "session revoke --user=USER --yes",
 	"keys list", "keys replicas", "keys rotate --now", "keys revoke KEY --reason=x --yes", "keys revoke --all --reason=x --yes", "keys reseal", "keys recover --force",
 	"keys export", "keys import FOREIGN", "keys policy show", "keys policy set --rotate-every=900h",

@@ -1,7 +1,7 @@
 // Command hallmark is the token server and everything an operator does to it.
 //
 //	hallmark serve                    the server; serve --demo to try it out
-//	hallmark user add|list|show|passwd|claims|rename|disable|enable|remove
+//	hallmark user add|list|show|passwd|claims|rename|disable|enable|remove|import|export
 //	hallmark client add|list|show|change|secret|remove
 //	hallmark session list|revoke
 //	hallmark keys list|replicas|rotate|revoke|reseal|recover

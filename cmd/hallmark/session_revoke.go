@@ -122,7 +122,7 @@ func (c *sessionRevokeCmd) matching(ctx context.Context, p *process, o *office) 
 	}
 	told := time.Now()
 	ended, err := o.EndMatching(ctx, c.filter(), func(ended int) {
-		if time.Since(told) >= progressEvery {
+		if time.Since(told) >= revokedEvery {
 			told = time.Now()
 			fmt.Fprintf(p.stderr, "%s ended so far\n", sessions(ended))
 		}
@@ -150,8 +150,8 @@ func (c *sessionRevokeCmd) done(p *process, ended int) error {
 	})
 }
 
-// progressEvery is how often a long run says that it is going on.
-const progressEvery = 2 * time.Second
+// revokedEvery is how often a long run says that it is going on.
+const revokedEvery = 2 * time.Second
 
 // question is empty if there is nothing to end.
 func (c *sessionRevokeCmd) question(ctx context.Context, o *office) (string, error) {

@@ -97,6 +97,16 @@ func acts(t *testing.T, d *desk) []struct {
 		{"ResealKeys", "keys.reseal", func(ctx context.Context) error { _, err := d.ResealKeys(ctx); return err }},
 		{"RecoverKeys", "keys.recover", func(ctx context.Context) error { _, err := d.RecoverKeys(ctx, true); return err }},
 		{"RevokeAllKeys", "keys.revoke_all", func(ctx context.Context) error { _, err := d.RevokeAllKeys(ctx, "a lost host"); return err }},
+		{"ImportUsers", "user.import", func(ctx context.Context) error {
+			_, err := d.ImportUsers(ctx, func(take func(operator.Arrival) error) error {
+				return errors.Join(take(operator.Arrival{Name: "carl", ForeignID: "18"}), take(operator.Arrival{Name: "dora", ForeignID: "19"}))
+			}, operator.ImportOptions{})
+			return err
+		}},
+		{"ExportUsers", "user.export", func(ctx context.Context) error {
+			_, err := d.ExportUsers(ctx, func(storage.User) error { return nil })
+			return err
+		}},
 		{"RemoveUser", "user.remove", func(ctx context.Context) error { _, err := d.RemoveUser(ctx, u.ID); return err }},
 	}
 }

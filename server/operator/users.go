@@ -102,8 +102,12 @@ func (o *Operator) hasPassword(ctx context.Context, u storage.User, pw storage.S
 
 // create adds a user as an edit that was checked says.
 func (o *Operator) create(ctx context.Context, e UserEdit) (storage.User, error) {
+	return o.createAs(ctx, uuid.New(), e)
+}
+
+func (o *Operator) createAs(ctx context.Context, id uuid.UUID, e UserEdit) (storage.User, error) {
 	u := storage.User{
-		ID: uuid.New(), Name: *e.Name, Disabled: *e.Disabled,
+		ID: id, Name: *e.Name, Disabled: *e.Disabled,
 		Claims: *e.Claims, ForeignID: *e.ForeignID, CreatedAt: o.now(),
 	}
 	if e.PasswordHash != nil {

@@ -25,8 +25,9 @@ type UserView struct {
 
 // ViewUser returns the view of a user.
 func ViewUser(u storage.User) UserView {
+	usable := u.PasswordHash != "" && !strings.HasPrefix(u.PasswordHash, "!") // Django's mark of none
 	return UserView{
-		ID: u.ID.String(), Name: u.Name, Disabled: u.Disabled, Password: u.PasswordHash != "",
+		ID: u.ID.String(), Name: u.Name, Disabled: u.Disabled, Password: usable,
 		ForeignID: u.ForeignID, CreatedAt: stamp(u.CreatedAt), UserClaims: u.Claims,
 	}
 }

@@ -99,6 +99,9 @@ func parse(encoded string, limit Params) (h hash, name string, err error) {
 		}
 		return h, f.name, nil
 	}
+	if other := unread(encoded); other != "" {
+		return hash{}, "", fmt.Errorf("%w: %s is not taken", ErrFormat, other)
+	}
 	return hash{}, "", fmt.Errorf("%w: no known prefix", ErrFormat)
 }
 

@@ -47,7 +47,7 @@ func CreateUser(ctx context.Context, q Querier, u storage.User) error {
 	if err != nil {
 		return err
 	}
-	return Record(ctx, q, storage.UserAdded(u))
+	return Record(ctx, q, storage.UserAdded(ctx, u)...)
 }
 
 // UserByName compares the name exactly; ErrNotFound.

@@ -26,7 +26,7 @@ func (m *Model) CreateUser(ctx context.Context, u storage.User) error {
 		return err
 	}
 	s.users[u.ID] = u
-	return s.record(ctx, storage.UserAdded(u))
+	return s.record(ctx, storage.UserAdded(ctx, u)...)
 }
 
 // UserByName reports ErrNotFound.
