@@ -25,7 +25,7 @@ func TestEvents(t *testing.T) {
 		t.Error("what is not known has the room of acts")
 	}
 	for _, r := range []Record{
-		UserAdded(User{}), UserRemoved(User{}, 1), ClientAdded(Client{}), ClientRemoved("x"), SignedIn(NewSession{}, "x"),
+		UserAdded(t.Context(), User{})[0], UserRemoved(User{}, 1), ClientAdded(Client{}), ClientRemoved("x"), SignedIn(NewSession{}, "x"),
 		TokenAdded(OperatorToken{}), TokenRemoved("x"), Refresh{}.RefreshEnded(Refreshed{}), RingReplaced(context.Background(), 1)[0],
 	} {
 		if !seen[r.Event] {
