@@ -81,6 +81,10 @@ publish-ahead = "30h"
 keep-after = "35h"
 rsa-bits = 3072
 announce-command = "tell m,n"
+audit-age = "720h"
+audit-rows = 5000
+simplejwt-client = "site"
+simplejwt-user-id-claim = "uid"
 password-workers = 3
 `
 
@@ -97,6 +101,8 @@ func TestFileHoldsEverySetting(t *testing.T) {
 		Sessions:        Sessions{time.Minute, 2 * time.Hour, 3 * time.Hour},
 		Seed:            Seed{[]string{"RS256", "ES256"}, 40 * time.Hour, 30 * time.Hour, 35 * time.Hour, 3072},
 		AnnounceCommand: "tell m,n",
+		Keeping:         Keeping{720 * time.Hour, 5000},
+		SimpleJWT:       SimpleJWT{"site", "uid"},
 		PasswordWorkers: 3,
 	}
 	if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {

@@ -344,6 +344,7 @@ func TestFailedStartLetsGo(t *testing.T) {
 		Place: Place{Data: d.data, KEKFile: []string{filepath.Join(d.data, "none")}}, Logging: Logging{LogFormat: "text", LogLevel: "error"},
 		Issuer: someIssuer, Listen: "127.0.0.1:0", OpsListener: OpsListener{OpsListen: "127.0.0.1:0"},
 		Sessions: Sessions{AccessLifetime: time.Minute, IdleLifetime: time.Hour, AbsoluteLifetime: time.Hour},
+		Keeping:  Keeping{AuditAge: time.Hour, AuditRows: 3000},
 	}
 	var log bytes.Buffer
 	g, err := newInstance(context.Background(), cfg, &process{stdin: strings.NewReader(""), stdout: io.Discard, stderr: &log, getenv: func(string) string { return "" }})
