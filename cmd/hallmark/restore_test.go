@@ -221,6 +221,37 @@ func TestRestoreFails(t *testing.T) {
 	d.fails(exitUnusable, "", []string{"restore", file}, "there is no directory")
 }
 
+// TestRestoreBesideALog: a log whose store is gone is kept where a store would
+// be, and not left to be taken for that of the backup.
+func TestRestoreBesideALog(t *testing.T) {
+	d := newDesk(t)
+	d.ok(newPassword(), "user", "add", "alice")
+	file := filepath.Join(t.TempDir(), "backup.db")
+	d.ok("", "backup", file)
+	other, work := newDesk(t), t.TempDir()
+	log := filepath.Join(other.data, "hallmark.db-wal")
+	write(t, log, "a log")
+	t.Chdir(work)
+	var view restoreView
+	other.json(&view, "", "restore", file)
+	if view.Replaced != "" {
+		t.Errorf("it is said to have replaced %s", view.Replaced)
+	}
+	kept, err := filepath.Glob(filepath.Join(other.data, "hallmark.db.replaced-*-wal"))
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("kept: %v, %v", kept, err)
+	}
+	if text, err := os.ReadFile(kept[0]); err != nil || string(text) != "a log" {
+		t.Errorf("the log that was kept is %q, %v", text, err)
+	}
+	if names, err := os.ReadDir(work); err != nil || len(names) > 0 {
+		t.Errorf("in the working directory there is %v, %v", names, err)
+	}
+	if users := other.many("user", "list"); len(users) != 1 {
+		t.Errorf("restored are %v", users)
+	}
+}
+
 // TestRestoreKilled: whenever the process dies, the store is as it was or
 // refused until restore has run again, which always works.
 func TestRestoreKilled(t *testing.T) {

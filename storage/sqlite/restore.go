@@ -194,6 +194,9 @@ func (r *Restoration) Swap(kept string) error {
 }
 
 func (r *Restoration) swap(kept string) error {
+	if kept == "" {
+		return errors.New("there must be a name for what is replaced")
+	}
 	for _, suffix := range companions {
 		if exists(r.temp + suffix) {
 			return fmt.Errorf("%s%s is still there: somebody has the copy open", r.temp, suffix)

@@ -249,6 +249,9 @@ func TestRestoreOverRubbish(t *testing.T) {
 	if _, err := r.Differences(ctx, epoch); !errors.Is(err, sqlite.ErrIncomparable) {
 		t.Errorf("%v", err)
 	}
+	if r.Swap("") == nil {
+		t.Error("what is there has no name to be kept under")
+	}
 	kept := b.path + sqlite.KeptSuffix + "x"
 	must(t, r.Swap(kept))
 	must(t, r.Release(ctx))
