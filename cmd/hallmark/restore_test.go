@@ -57,6 +57,19 @@ func (b *setBack) accepts(token string) error {
 	return err
 }
 
+// numbers are those of the audit's records of an event.
+func (b *setBack) numbers(event string) (numbers []int64) {
+	b.Helper()
+	for line := range strings.Lines(b.ok("", "audit", "--event", event, "--limit", "0", "--json")) {
+		var r struct{ Number int64 }
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			b.Fatal(err)
+		}
+		numbers = append(numbers, r.Number)
+	}
+	return numbers
+}
+
 // TestRestore is a restore with real processes: refused beside the server,
 // foretold, done, and the sessions over; tokens from before verify, users sign in.
 func TestRestore(t *testing.T) {
@@ -84,8 +97,12 @@ func TestRestore(t *testing.T) {
 		t.Errorf("a restore that was not done left %v", filesIn(t, b.data))
 	}
 
+	numbers := b.numbers("*")
 	var view restoreView
 	b.json(&view, "", append(restore, "--yes")...)
+	if acts := b.numbers("store.restore"); len(acts) != 1 || acts[0] <= slices.Max(numbers) {
+		t.Errorf("the restore is recorded as %v, before it there were numbers up to %v", acts, slices.Max(numbers))
+	}
 	if view.SessionsEnded != 2 || view.SessionsKept || !slices.Equal(view.StaysRevoked, []string{b.leaked}) || view.Keys == nil || view.Keys.Version <= view.Seen || view.Backup.TakenAt == "" {
 		t.Errorf("restore says %+v", view)
 	}

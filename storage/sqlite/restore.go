@@ -32,6 +32,7 @@ type Restoration struct {
 	old    *sqlx.DB // the store that is there, to look at; nil: none, or it cannot be read
 	held   *sqlx.DB // one connection, which keeps others from it
 	ended  int
+	itself bool // the backup lies in the store's place already
 }
 
 // StageOptions says what becomes of the copy.
@@ -66,6 +67,9 @@ func (r *Restoration) prepare(ctx context.Context, file string, o StageOptions) 
 	if err := snapshot(ctx, file, r.temp); err != nil {
 		return err
 	}
+	if r.itself, err = same(file, r.path); err != nil {
+		return err
+	}
 	if err := r.renew(ctx, o); err != nil {
 		return explain(r.temp, err)
 	}
@@ -73,6 +77,16 @@ func (r *Restoration) prepare(ctx context.Context, file string, o StageOptions) 
 		return explain(r.temp, err)
 	}
 	return nil
+}
+
+// same tells whether two names are one file's; the second may be nobody's.
+func same(file, other string) (bool, error) {
+	a, err := os.Stat(file)
+	if err != nil {
+		return false, err
+	}
+	b, err := os.Stat(other)
+	return err == nil && os.SameFile(a, b), nil
 }
 
 // renew makes of the copy what it is to be.
@@ -113,8 +127,15 @@ var ErrInUse = errors.New("another process has it open: stop the server first, a
 // Hold keeps everybody else from going to work on the store until Close, having
 // made one file of it: its write-ahead log is taken into it. Where another
 // process has it open, that is ErrInUse. A file that SQLite cannot read, and
-// none, need no holding.
+// none, need no holding. The copy's audit goes on behind the numbers of what is held.
 func (r *Restoration) Hold(ctx context.Context) error {
+	if err := r.hold(ctx); err != nil {
+		return err
+	}
+	return r.numberOn(ctx)
+}
+
+func (r *Restoration) hold(ctx context.Context) error {
 	if !exists(r.path) {
 		return nil
 	}
