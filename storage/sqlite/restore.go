@@ -67,6 +67,9 @@ func (r *Restoration) prepare(ctx context.Context, file string, o StageOptions) 
 	if err := snapshot(ctx, file, r.temp); err != nil {
 		return err
 	}
+	if err := r.giveAway(); err != nil {
+		return err
+	}
 	if r.itself, err = same(file, r.path); err != nil {
 		return err
 	}
@@ -77,6 +80,19 @@ func (r *Restoration) prepare(ctx context.Context, file string, o StageOptions) 
 		return explain(r.temp, err)
 	}
 	return nil
+}
+
+// giveAway has the copy belong to whom the store does, or the directory where
+// there is none.
+func (r *Restoration) giveAway() error {
+	as, err := os.Stat(r.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		as, err = os.Stat(filepath.Dir(r.path))
+	}
+	if err != nil {
+		return err
+	}
+	return giveTo(r.temp, as)
 }
 
 // same tells whether two names are one file's; the second may be nobody's.
