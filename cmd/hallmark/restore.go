@@ -112,7 +112,7 @@ func (r *restore) unusable(ctx context.Context, err error) error {
 // foresee finds out what it will come to, and whether it can be done at all,
 // the key-encryption key included.
 func (r *restore) foresee(ctx context.Context) (err error) {
-	r.kept = r.path + sqlite.KeptSuffix + r.now.UTC().Format("20060102T150405.000Z") // for a log without a store, too
+	r.kept = r.Store() + sqlite.KeptSuffix + r.now.UTC().Format("20060102T150405.000Z") // for a log without a store, too
 	if _, err := os.Stat(r.path); err == nil {
 		r.result.Replaced = r.kept
 	}

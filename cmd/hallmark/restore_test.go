@@ -269,6 +269,30 @@ func TestRestoreBesideALog(t *testing.T) {
 	}
 }
 
+// TestRestoreThroughALink: the store stays where it really is, and so does what
+// it replaced.
+func TestRestoreThroughALink(t *testing.T) {
+	d := newDesk(t)
+	d.ok(newPassword(), "user", "add", "alice")
+	file, disk := filepath.Join(t.TempDir(), "backup.db"), t.TempDir()
+	d.ok("", "backup", file)
+	link, real := filepath.Join(d.data, "hallmark.db"), filepath.Join(disk, "store.db")
+	if err := errors.Join(os.Rename(link, real), os.Symlink(real, link)); err != nil {
+		t.Fatal(err)
+	}
+	var view restoreView
+	d.json(&view, "", "restore", file, "--yes")
+	if to, err := os.Readlink(link); err != nil || to != real {
+		t.Errorf("the link leads to %q, %v", to, err)
+	}
+	if names := filesIn(t, disk); len(names) != 2 || !strings.HasPrefix(view.Replaced, real+".replaced-") {
+		t.Errorf("behind it there are %v, %s was replaced", names, view.Replaced)
+	}
+	if users := d.many("user", "list"); len(users) != 1 {
+		t.Errorf("restored are %v", users)
+	}
+}
+
 // TestRestoreKilled: whenever the process dies, the store is as it was or
 // refused until restore has run again, which always works.
 func TestRestoreKilled(t *testing.T) {

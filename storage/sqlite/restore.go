@@ -48,6 +48,9 @@ func Stage(ctx context.Context, file, path string, o StageOptions) (*Restoration
 	if err != nil {
 		return nil, fmt.Errorf("storage/sqlite: %w", err)
 	}
+	if real, err := filepath.EvalSymlinks(path); err == nil { // the copy goes where the store really is
+		path = real
+	}
 	r := &Restoration{path: path}
 	if r.temp, r.remove, err = beside(path); err != nil {
 		return nil, fmt.Errorf("storage/sqlite: %w", err)
@@ -130,6 +133,9 @@ func (r *Restoration) renew(ctx context.Context, o StageOptions) error {
 
 // Ended is how many sessions that lived were ended in the copy.
 func (r *Restoration) Ended() int { return r.ended }
+
+// Store is where the store is, or will be, behind all links.
+func (r *Restoration) Store() string { return r.path }
 
 // Path is where the copy is now.
 func (r *Restoration) Path() string { return r.temp }
