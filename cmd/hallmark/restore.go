@@ -199,10 +199,13 @@ func (r *restore) revokedSince(ctx context.Context, o *office, mark keys.Mark) (
 
 // carryOut does it: one rename, then the keys, then the mark is taken off.
 func (r *restore) carryOut(ctx context.Context) error {
-	if err := r.Swap(r.kept); err != nil {
+	err := r.Swap(r.kept)
+	if err != nil && r.Path() != r.Store() {
 		return fail(exitUnusable, "%w; the store is as it was", err)
 	}
-	err := r.withCopy(ctx, func(o *office) error { return r.recover(ctx, &o.Operator) })
+	if err == nil {
+		err = r.withCopy(ctx, func(o *office) error { return r.recover(ctx, &o.Operator) })
+	}
 	if err == nil {
 		err = r.record(ctx)
 	}

@@ -228,7 +228,8 @@ func (r *Restoration) View() error {
 
 // Swap gives the copy the store's name, and the store that was there, with
 // whatever belongs to it, the name kept. After a crash there is either of them
-// under the store's name, and the one that was there is never lost.
+// under the store's name, and the one that was there is never lost. After an
+// error everything is as it was, unless Path is the store's.
 func (r *Restoration) Swap(kept string) error {
 	if err := r.swap(kept); err != nil {
 		return fmt.Errorf("storage/sqlite: %w", err)
@@ -236,7 +237,7 @@ func (r *Restoration) Swap(kept string) error {
 	return nil
 }
 
-func (r *Restoration) swap(kept string) error {
+func (r *Restoration) swap(kept string) (err error) {
 	if kept == "" {
 		return errors.New("there must be a name for what is replaced")
 	}
@@ -245,6 +246,14 @@ func (r *Restoration) swap(kept string) error {
 			return fmt.Errorf("%s%s is still there: somebody has the copy open", r.temp, suffix)
 		}
 	}
+	var undo []func() error
+	defer func() {
+		if r.temp != r.path {
+			for _, back := range undo {
+				err = errors.Join(err, back())
+			}
+		}
+	}()
 	if exists(r.path) {
 		if err := r.forget(); err != nil {
 			return err
@@ -252,22 +261,26 @@ func (r *Restoration) swap(kept string) error {
 		if err := os.Link(r.path, kept); err != nil {
 			return fmt.Errorf("%w: move %s away yourself and run it again", err, r.path)
 		}
+		undo = append(undo, func() error { return os.Remove(kept) })
 	}
 	// A log that stayed would be taken for that of the new file. There is none
 	// beside a store that was held.
 	for _, suffix := range companions {
-		if err := os.Rename(r.path+suffix, kept+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		switch err := os.Rename(r.path+suffix, kept+suffix); {
+		case err == nil:
+			undo = append(undo, func() error { return os.Rename(kept+suffix, r.path+suffix) })
+		case !errors.Is(err, fs.ErrNotExist):
 			return err
 		}
 	}
-	if err := syncPath(filepath.Dir(r.path)); err != nil {
+	if err := errors.Join(syncPath(r.temp), syncPath(filepath.Dir(r.path))); err != nil {
 		return err
 	}
-	if err := place(r.temp, r.path); err != nil {
+	if err := os.Rename(r.temp, r.path); err != nil {
 		return err
 	}
 	r.temp = r.path
-	return nil
+	return syncPath(filepath.Dir(r.path))
 }
 
 // forget removes second names of the store that a swap which was cut short left.

@@ -267,6 +267,29 @@ func TestRestoreOverRubbish(t *testing.T) {
 	}
 }
 
+// TestRestoreNotSwapped: where the copy cannot get its place, what was there is
+// there again, its log too.
+func TestRestoreNotSwapped(t *testing.T) {
+	b := newSetBack(t)
+	must(t, b.s.Close())
+	must(t, os.WriteFile(b.path, []byte(strings.Repeat("rubbish ", 4096)), 0o600))
+	must(t, os.WriteFile(b.path+"-wal", []byte("a log"), 0o600))
+	r, err := sqlite.Stage(ctx, b.file, b.path, sqlite.StageOptions{Now: epoch})
+	must(t, err)
+	must(t, r.Hold(ctx))
+	must(t, os.Remove(r.Path()))
+	if r.Swap(b.path+sqlite.KeptSuffix+"x") == nil {
+		t.Error("swapped with nothing")
+	}
+	must(t, r.Close())
+	if text := contents(t, b.path+"-wal"); string(text) != "a log" {
+		t.Errorf("the log is %q", text)
+	}
+	if names, _ := filepath.Glob(b.path + sqlite.KeptSuffix + "*"); len(names) > 0 {
+		t.Errorf("left: %v", names)
+	}
+}
+
 // TestRestoreFromVersionOne: an old backup, which is a plain copy, is migrated.
 func TestRestoreFromVersionOne(t *testing.T) {
 	b := newSetBack(t)
