@@ -46,13 +46,15 @@ func (c *backupCmd) Run(ctx context.Context, p *process) error {
 	case err != nil:
 		return fail(exitUnusable, "%w; there is no backup", err)
 	}
-	if err := c.record(ctx, p, path); err != nil {
-		return fmt.Errorf("%s is whole, but the audit has no record of it: %w", c.BackupFile, err)
-	}
-	return c.report(p.stdout, viewBackup(c.BackupFile, s), func(w io.Writer) error {
+	printed := c.report(p.stdout, viewBackup(c.BackupFile, s), func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "%s: %s, examined\nThe key-encryption key is not in it: keep that in another place. Whoever has both has the signing keys.\n", c.BackupFile, summary(s))
 		return err
 	})
+	// A store that cannot be written is one to back up.
+	if err := c.record(ctx, p, path); err != nil {
+		p.logger(c.Logging).Warn("the backup is whole, but the audit has no record of it", "file", c.BackupFile, "error", err)
+	}
+	return printed
 }
 
 // record leaves the act in the audit, unless that would take the store to

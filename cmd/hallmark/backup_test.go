@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -141,4 +142,28 @@ func TestBackupFails(t *testing.T) {
 	}
 	d.data = filepath.Dir(file)
 	d.fails(exitUnusable, "", []string{"user", "list"}, "is a backup", "hallmark restore")
+}
+
+// TestBackupUnrecorded: a store that takes no record of it is backed up all the same.
+func TestBackupUnrecorded(t *testing.T) {
+	d := newDesk(t)
+	d.ok(newPassword(), "user", "add", "alice")
+	db, err := sql.Open("sqlite3", filepath.Join(d.data, "hallmark.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec("CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'there is no room'); END"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "hallmark.db")
+	r := d.run("", "backup", file)
+	if r.code != exitOK || !strings.Contains(r.out, "1 users") || !strings.Contains(r.err, "level=WARN") || !strings.Contains(r.err, "no record of it") {
+		t.Errorf("backup ended with %d: %s%s", r.code, r.out, r.err)
+	}
+	if _, err := sqlite.Examine(t.Context(), file, time.Now()); err != nil {
+		t.Error(err)
+	}
 }

@@ -34,6 +34,7 @@ type restore struct {
 	*restoreCmd
 	p    *process
 	path string // of the store
+	kept string // where what is there goes
 	now  time.Time
 	*sqlite.Restoration
 	result restoreView
@@ -111,8 +112,9 @@ func (r *restore) unusable(ctx context.Context, err error) error {
 // foresee finds out what it will come to, and whether it can be done at all,
 // the key-encryption key included.
 func (r *restore) foresee(ctx context.Context) (err error) {
+	r.kept = r.Store() + sqlite.KeptSuffix + r.now.UTC().Format("20060102T150405.000Z") // for a log without a store, too
 	if _, err := os.Stat(r.path); err == nil {
-		r.result.Replaced = r.path + sqlite.KeptSuffix + r.now.UTC().Format("20060102T150405.000Z")
+		r.result.Replaced = r.kept
 	}
 	r.result.Undone, err = r.Differences(ctx, r.now)
 	if errors.Is(err, sqlite.ErrIncomparable) {
@@ -197,10 +199,13 @@ func (r *restore) revokedSince(ctx context.Context, o *office, mark keys.Mark) (
 
 // carryOut does it: one rename, then the keys, then the mark is taken off.
 func (r *restore) carryOut(ctx context.Context) error {
-	if err := r.Swap(r.result.Replaced); err != nil {
+	err := r.Swap(r.kept)
+	if err != nil && r.Path() != r.Store() {
 		return fail(exitUnusable, "%w; the store is as it was", err)
 	}
-	err := r.withCopy(ctx, func(o *office) error { return r.recover(ctx, &o.Operator) })
+	if err == nil {
+		err = r.withCopy(ctx, func(o *office) error { return r.recover(ctx, &o.Operator) })
+	}
 	if err == nil {
 		err = r.record(ctx)
 	}
@@ -232,7 +237,7 @@ type restoreView struct {
 	Store         string                 `json:"store"`
 	Backup        backupView             `json:"backup"`
 	Seen          int64                  `json:"key_ring_version_seen"` // the newest that this machine knows of; 0: none
-	Replaced      string                 `json:"replaced,omitempty"`    // where the store is that was there
+	Replaced      string                 `json:"replaced,omitempty"`    // where the store is that was there; empty: none was
 	SessionsEnded int                    `json:"sessions_ended"`
 	SessionsKept  bool                   `json:"sessions_kept"`
 	Undone        []sqlite.Difference    `json:"undone"`

@@ -57,6 +57,19 @@ func (b *setBack) accepts(token string) error {
 	return err
 }
 
+// numbers are those of the audit's records of an event.
+func (b *setBack) numbers(event string) (numbers []int64) {
+	b.Helper()
+	for line := range strings.Lines(b.ok("", "audit", "--event", event, "--limit", "0", "--json")) {
+		var r struct{ Number int64 }
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			b.Fatal(err)
+		}
+		numbers = append(numbers, r.Number)
+	}
+	return numbers
+}
+
 // TestRestore is a restore with real processes: refused beside the server,
 // foretold, done, and the sessions over; tokens from before verify, users sign in.
 func TestRestore(t *testing.T) {
@@ -84,8 +97,12 @@ func TestRestore(t *testing.T) {
 		t.Errorf("a restore that was not done left %v", filesIn(t, b.data))
 	}
 
+	numbers := b.numbers("*")
 	var view restoreView
 	b.json(&view, "", append(restore, "--yes")...)
+	if acts := b.numbers("store.restore"); len(acts) != 1 || acts[0] <= slices.Max(numbers) {
+		t.Errorf("the restore is recorded as %v, before it there were numbers up to %v", acts, slices.Max(numbers))
+	}
 	if view.SessionsEnded != 2 || view.SessionsKept || !slices.Equal(view.StaysRevoked, []string{b.leaked}) || view.Keys == nil || view.Keys.Version <= view.Seen || view.Backup.TakenAt == "" {
 		t.Errorf("restore says %+v", view)
 	}
@@ -219,6 +236,61 @@ func TestRestoreFails(t *testing.T) {
 	d.process(brisk...).stop(t)
 	d.data = filepath.Join(dir, "nowhere")
 	d.fails(exitUnusable, "", []string{"restore", file}, "there is no directory")
+}
+
+// TestRestoreBesideALog: a log whose store is gone is kept where a store would
+// be, and not left to be taken for that of the backup.
+func TestRestoreBesideALog(t *testing.T) {
+	d := newDesk(t)
+	d.ok(newPassword(), "user", "add", "alice")
+	file := filepath.Join(t.TempDir(), "backup.db")
+	d.ok("", "backup", file)
+	other, work := newDesk(t), t.TempDir()
+	log := filepath.Join(other.data, "hallmark.db-wal")
+	write(t, log, "a log")
+	t.Chdir(work)
+	var view restoreView
+	other.json(&view, "", "restore", file)
+	if view.Replaced != "" {
+		t.Errorf("it is said to have replaced %s", view.Replaced)
+	}
+	kept, err := filepath.Glob(filepath.Join(other.data, "hallmark.db.replaced-*-wal"))
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("kept: %v, %v", kept, err)
+	}
+	if text, err := os.ReadFile(kept[0]); err != nil || string(text) != "a log" {
+		t.Errorf("the log that was kept is %q, %v", text, err)
+	}
+	if names, err := os.ReadDir(work); err != nil || len(names) > 0 {
+		t.Errorf("in the working directory there is %v, %v", names, err)
+	}
+	if users := other.many("user", "list"); len(users) != 1 {
+		t.Errorf("restored are %v", users)
+	}
+}
+
+// TestRestoreThroughALink: the store stays where it really is, and so does what
+// it replaced.
+func TestRestoreThroughALink(t *testing.T) {
+	d := newDesk(t)
+	d.ok(newPassword(), "user", "add", "alice")
+	file, disk := filepath.Join(t.TempDir(), "backup.db"), t.TempDir()
+	d.ok("", "backup", file)
+	link, real := filepath.Join(d.data, "hallmark.db"), filepath.Join(disk, "store.db")
+	if err := errors.Join(os.Rename(link, real), os.Symlink(real, link)); err != nil {
+		t.Fatal(err)
+	}
+	var view restoreView
+	d.json(&view, "", "restore", file, "--yes")
+	if to, err := os.Readlink(link); err != nil || to != real {
+		t.Errorf("the link leads to %q, %v", to, err)
+	}
+	if names := filesIn(t, disk); len(names) != 2 || !strings.HasPrefix(view.Replaced, real+".replaced-") {
+		t.Errorf("behind it there are %v, %s was replaced", names, view.Replaced)
+	}
+	if users := d.many("user", "list"); len(users) != 1 {
+		t.Errorf("restored are %v", users)
+	}
 }
 
 // TestRestoreKilled: whenever the process dies, the store is as it was or

@@ -66,7 +66,7 @@ func backup(ctx context.Context, path, file string, replace bool, now time.Time)
 	if err := free(path, file, replace); err != nil { // somebody may have been faster
 		return Summary{}, err
 	}
-	return s, place(temp, file)
+	return s, place(temp, file, replace)
 }
 
 // free refuses what a backup must not replace.
@@ -161,12 +161,23 @@ func alter(ctx context.Context, dsn, script string) error {
 	return tx.Commit()
 }
 
-// place makes a finished file durable and gives it its name.
-func place(temp, file string) error {
+// place makes a finished file durable and gives it its name. Unless it is to
+// replace one, a file that somebody made meanwhile stays.
+func place(temp, file string, replace bool) error {
 	if err := syncPath(temp); err != nil {
 		return err
 	}
-	if err := os.Rename(temp, file); err != nil {
+	err := errors.ErrUnsupported
+	if !replace {
+		err = os.Link(temp, file)
+	}
+	switch {
+	case err == nil:
+		err = os.Remove(temp)
+	case !errors.Is(err, fs.ErrExist): // to be replaced, or a file system without links
+		err = os.Rename(temp, file)
+	}
+	if err != nil {
 		return err
 	}
 	return syncPath(filepath.Dir(file))

@@ -260,3 +260,22 @@ func TestExamineRefuses(t *testing.T) {
 		t.Errorf("a directory: %v", err)
 	}
 }
+
+// TestBackupReplacesNoNewcomer: a file that came after the last look stays.
+func TestBackupReplacesNoNewcomer(t *testing.T) {
+	dir := t.TempDir()
+	temp, file := filepath.Join(dir, "temp"), filepath.Join(dir, "file")
+	must(t, os.WriteFile(temp, []byte("copy"), 0o600))
+	must(t, os.WriteFile(file, []byte("newcomer"), 0o600))
+	if err := sqlite.Place(temp, file, false); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("over a file: %v", err)
+	}
+	if text, err := os.ReadFile(file); err != nil || string(text) != "newcomer" {
+		t.Errorf("the file is %q, %v", text, err)
+	}
+	must(t, sqlite.Place(temp, file, true))
+	if text, err := os.ReadFile(file); err != nil || string(text) != "copy" {
+		t.Errorf("replaced, the file is %q, %v", text, err)
+	}
+	onlyFile(t, file)
+}

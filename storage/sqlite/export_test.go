@@ -24,6 +24,7 @@ var (
 	Explain   = explain
 	Scripts   = scripts
 	Poll      = poll
+	Place     = place
 )
 
 // Do runs any statements as one operation of a batch.

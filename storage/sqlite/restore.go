@@ -32,6 +32,7 @@ type Restoration struct {
 	old    *sqlx.DB // the store that is there, to look at; nil: none, or it cannot be read
 	held   *sqlx.DB // one connection, which keeps others from it
 	ended  int
+	itself bool // the backup lies in the store's place already
 }
 
 // StageOptions says what becomes of the copy.
@@ -46,6 +47,9 @@ func Stage(ctx context.Context, file, path string, o StageOptions) (*Restoration
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("storage/sqlite: %w", err)
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil { // the copy goes where the store really is
+		path = real
 	}
 	r := &Restoration{path: path}
 	if r.temp, r.remove, err = beside(path); err != nil {
@@ -66,6 +70,12 @@ func (r *Restoration) prepare(ctx context.Context, file string, o StageOptions) 
 	if err := snapshot(ctx, file, r.temp); err != nil {
 		return err
 	}
+	if err := r.giveAway(); err != nil {
+		return err
+	}
+	if r.itself, err = same(file, r.path); err != nil {
+		return err
+	}
 	if err := r.renew(ctx, o); err != nil {
 		return explain(r.temp, err)
 	}
@@ -73,6 +83,29 @@ func (r *Restoration) prepare(ctx context.Context, file string, o StageOptions) 
 		return explain(r.temp, err)
 	}
 	return nil
+}
+
+// giveAway has the copy belong to whom the store does, or the directory where
+// there is none.
+func (r *Restoration) giveAway() error {
+	as, err := os.Stat(r.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		as, err = os.Stat(filepath.Dir(r.path))
+	}
+	if err != nil {
+		return err
+	}
+	return giveTo(r.temp, as)
+}
+
+// same tells whether two names are one file's; the second may be nobody's.
+func same(file, other string) (bool, error) {
+	a, err := os.Stat(file)
+	if err != nil {
+		return false, err
+	}
+	b, err := os.Stat(other)
+	return err == nil && os.SameFile(a, b), nil
 }
 
 // renew makes of the copy what it is to be.
@@ -101,6 +134,9 @@ func (r *Restoration) renew(ctx context.Context, o StageOptions) error {
 // Ended is how many sessions that lived were ended in the copy.
 func (r *Restoration) Ended() int { return r.ended }
 
+// Store is where the store is, or will be, behind all links.
+func (r *Restoration) Store() string { return r.path }
+
 // Path is where the copy is now.
 func (r *Restoration) Path() string { return r.temp }
 
@@ -113,8 +149,15 @@ var ErrInUse = errors.New("another process has it open: stop the server first, a
 // Hold keeps everybody else from going to work on the store until Close, having
 // made one file of it: its write-ahead log is taken into it. Where another
 // process has it open, that is ErrInUse. A file that SQLite cannot read, and
-// none, need no holding.
+// none, need no holding. The copy's audit goes on behind the numbers of what is held.
 func (r *Restoration) Hold(ctx context.Context) error {
+	if err := r.hold(ctx); err != nil {
+		return err
+	}
+	return r.numberOn(ctx)
+}
+
+func (r *Restoration) hold(ctx context.Context) error {
 	if !exists(r.path) {
 		return nil
 	}
@@ -185,7 +228,8 @@ func (r *Restoration) View() error {
 
 // Swap gives the copy the store's name, and the store that was there, with
 // whatever belongs to it, the name kept. After a crash there is either of them
-// under the store's name, and the one that was there is never lost.
+// under the store's name, and the one that was there is never lost. After an
+// error everything is as it was, unless Path is the store's.
 func (r *Restoration) Swap(kept string) error {
 	if err := r.swap(kept); err != nil {
 		return fmt.Errorf("storage/sqlite: %w", err)
@@ -193,12 +237,23 @@ func (r *Restoration) Swap(kept string) error {
 	return nil
 }
 
-func (r *Restoration) swap(kept string) error {
+func (r *Restoration) swap(kept string) (err error) {
+	if kept == "" {
+		return errors.New("there must be a name for what is replaced")
+	}
 	for _, suffix := range companions {
 		if exists(r.temp + suffix) {
 			return fmt.Errorf("%s%s is still there: somebody has the copy open", r.temp, suffix)
 		}
 	}
+	var undo []func() error
+	defer func() {
+		if r.temp != r.path {
+			for _, back := range undo {
+				err = errors.Join(err, back())
+			}
+		}
+	}()
 	if exists(r.path) {
 		if err := r.forget(); err != nil {
 			return err
@@ -206,22 +261,26 @@ func (r *Restoration) swap(kept string) error {
 		if err := os.Link(r.path, kept); err != nil {
 			return fmt.Errorf("%w: move %s away yourself and run it again", err, r.path)
 		}
+		undo = append(undo, func() error { return os.Remove(kept) })
 	}
 	// A log that stayed would be taken for that of the new file. There is none
 	// beside a store that was held.
 	for _, suffix := range companions {
-		if err := os.Rename(r.path+suffix, kept+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		switch err := os.Rename(r.path+suffix, kept+suffix); {
+		case err == nil:
+			undo = append(undo, func() error { return os.Rename(kept+suffix, r.path+suffix) })
+		case !errors.Is(err, fs.ErrNotExist):
 			return err
 		}
 	}
-	if err := syncPath(filepath.Dir(r.path)); err != nil {
+	if err := errors.Join(syncPath(r.temp), syncPath(filepath.Dir(r.path))); err != nil {
 		return err
 	}
-	if err := place(r.temp, r.path); err != nil {
+	if err := os.Rename(r.temp, r.path); err != nil {
 		return err
 	}
 	r.temp = r.path
-	return nil
+	return syncPath(filepath.Dir(r.path))
 }
 
 // forget removes second names of the store that a swap which was cut short left.

@@ -66,8 +66,9 @@ func (b *setBack) restore(o sqlite.StageOptions) (r *sqlite.Restoration, undone 
 	must(b.T, err)
 	b.Cleanup(func() { r.Close() })
 	must(b.T, r.Hold(ctx))
-	undone, err = r.Differences(ctx, o.Now)
-	must(b.T, err)
+	if undone, err = r.Differences(ctx, o.Now); err != nil && !errors.Is(err, sqlite.ErrIncomparable) {
+		b.Fatal(err)
+	}
 	kept = b.path + sqlite.KeptSuffix + "x"
 	must(b.T, r.Swap(kept))
 	if _, err := sqlite.Open(ctx, b.path, quiet); err == nil || !strings.Contains(err.Error(), "hallmark restore") {
@@ -249,6 +250,9 @@ func TestRestoreOverRubbish(t *testing.T) {
 	if _, err := r.Differences(ctx, epoch); !errors.Is(err, sqlite.ErrIncomparable) {
 		t.Errorf("%v", err)
 	}
+	if r.Swap("") == nil {
+		t.Error("what is there has no name to be kept under")
+	}
 	kept := b.path + sqlite.KeptSuffix + "x"
 	must(t, r.Swap(kept))
 	must(t, r.Release(ctx))
@@ -260,6 +264,29 @@ func TestRestoreOverRubbish(t *testing.T) {
 	}
 	if users, err := reopen(t, b.path).Users(ctx, "", 10); err != nil || len(users) != 3 {
 		t.Errorf("%d users, %v", len(users), err)
+	}
+}
+
+// TestRestoreNotSwapped: where the copy cannot get its place, what was there is
+// there again, its log too.
+func TestRestoreNotSwapped(t *testing.T) {
+	b := newSetBack(t)
+	must(t, b.s.Close())
+	must(t, os.WriteFile(b.path, []byte(strings.Repeat("rubbish ", 4096)), 0o600))
+	must(t, os.WriteFile(b.path+"-wal", []byte("a log"), 0o600))
+	r, err := sqlite.Stage(ctx, b.file, b.path, sqlite.StageOptions{Now: epoch})
+	must(t, err)
+	must(t, r.Hold(ctx))
+	must(t, os.Remove(r.Path()))
+	if r.Swap(b.path+sqlite.KeptSuffix+"x") == nil {
+		t.Error("swapped with nothing")
+	}
+	must(t, r.Close())
+	if text := contents(t, b.path+"-wal"); string(text) != "a log" {
+		t.Errorf("the log is %q", text)
+	}
+	if names, _ := filepath.Glob(b.path + sqlite.KeptSuffix + "*"); len(names) > 0 {
+		t.Errorf("left: %v", names)
 	}
 }
 
@@ -295,4 +322,65 @@ func TestRestoreCutShort(t *testing.T) {
 	if _, err := os.Stat(kept); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestRestoreNumbersOn: the audit never gives a number twice, whatever lay in
+// the place of the backup.
+func TestRestoreNumbersOn(t *testing.T) {
+	t.Parallel()
+	act := storage.Record{Event: storage.EventStoreBackup}
+	last := func(path string) int64 {
+		return scalar[int64](t, path, "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'audit'")
+	}
+	for name, c := range map[string]struct {
+		empty bool // the backup has no record yet
+		lay   func(b *setBack)
+		leap  bool
+	}{
+		"a store":                      {false, func(*setBack) {}, false},
+		"a store, of an empty backup":  {true, func(*setBack) {}, false},
+		"none":                         {false, func(b *setBack) { must(t, os.Remove(b.path)) }, true},
+		"none, of an empty backup":     {true, func(b *setBack) { must(t, os.Remove(b.path)) }, true},
+		"rubbish":                      {false, func(b *setBack) { must(t, os.WriteFile(b.path, []byte(strings.Repeat("rubbish ", 4096)), 0o600)) }, true},
+		"the backup, copied":           {false, func(b *setBack) { must(t, os.WriteFile(b.path, contents(t, b.file), 0o600)) }, true},
+		"the backup, which is in it":   {false, func(b *setBack) { must(t, os.Rename(b.file, b.path)); b.file = b.path }, true},
+		"another's copy, which is too": {false, func(b *setBack) { b.file = b.path }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newSetBack(t)
+			if c.empty {
+				b.file = filepath.Join(t.TempDir(), "old.db")
+				versionOne(t, b.file, func(*sqlx.DB) {})
+			}
+			must(t, b.s.Record(ctx, act, act, act))
+			must(t, b.s.Close())
+			before, from := last(b.path), int64(0)
+			if !c.empty {
+				from = last(b.file)
+			}
+			if from >= before {
+				t.Fatalf("the store gave %d, the backup %d", before, from)
+			}
+			c.lay(b)
+			if b.file == b.path {
+				from = last(b.file)
+			}
+			b.restore(sqlite.StageOptions{Now: epoch})
+			must(t, b.s.Record(ctx, act))
+			want := before + 1
+			if c.leap {
+				want = from + 1<<32 + 1
+			}
+			if got := last(b.path); got != want {
+				t.Errorf("the first record after it has number %d, want %d", got, want)
+			}
+		})
+	}
+}
+
+func contents(t *testing.T, path string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	must(t, err)
+	return text
 }
