@@ -210,6 +210,38 @@ func TestFloodOfFailures(t *testing.T) {
 	}
 }
 
+// Wrong secrets and rubbish tokens, as many as anybody sends, keep nothing out
+// that takes a genuine token.
+func TestFloodHidesNoMisuse(t *testing.T) {
+	k := newKit(t, "", trusting)
+	ada, web := k.addUser("ada"), k.addClient("web", storage.AuthNone)
+	k.addPortal("portal")
+	k.addClient("back", storage.AuthPost)
+	first := k.login(ada, web)
+	second := k.refresh(web, first.str("refresh_token"))
+	flood := func(n int) {
+		for range n {
+			k.refresh(web, storage.NewRefreshToken().Reveal())
+			k.post(form("grant_type", "password", "client_id", "back", "client_secret", "wrong"))
+		}
+	}
+	flood(150)
+	for i := range 10 {
+		flood(5)
+		retry := k.post(form("grant_type", "refresh_token", "client_id", "web", "refresh_token", first.str("refresh_token")), behind(fmt.Sprint("203.0.113.", i)))
+		foreign := k.revoke(form("client_id", "portal", "token", second.str("refresh_token")))
+		for want, a := range map[storage.Event]answer{storage.EventRefreshRetried: retry, storage.EventRevokeForeign: foreign} {
+			if got := k.audited(a, 1); got[0].Event != want || got[0].Session != k.sessionID(first) || want.Kind() != storage.Sessions {
+				t.Errorf("%+v, want %s", got, want)
+			}
+		}
+	}
+	k.stop()
+	if n := k.query("SELECT count(*) FROM audit WHERE event = 'audit.unrecorded'"); n == 0 {
+		t.Error("it was no flood")
+	}
+}
+
 // TestOpsAudit: a program reads the audit page by page and goes on where it was.
 func TestOpsAudit(t *testing.T) {
 	b := newBureau(t)

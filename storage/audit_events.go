@@ -62,7 +62,7 @@ type AuditKind int
 // The kinds of events.
 const (
 	Acts     AuditKind = iota // of operators, and of the server by itself
-	Sessions                  // that begin and end, at the wish of whoever has the password or a token
+	Sessions                  // what becomes of them, and what takes the password or a genuine token
 	Failures                  // which anybody can cause
 )
 
@@ -89,14 +89,14 @@ func Events() []EventInfo {
 		{EventUserPasswd, Sessions, "a user has a new password, by themselves or by an operator"},
 		{EventRefreshReused, Sessions, "a superseded refresh token was presented: the session ended"},
 		{EventRefreshBehind, Sessions, "a refresh token newer than the store was presented: the session ended"},
+		{EventRefreshRetried, Sessions, "the token before the current one was presented again, in time, from another address"},
+		{EventRevokeForeign, Sessions, "a client wanted to end a session of another client"},
 
 		{EventSignInFailed, Failures, "a sign-in failed; the user is there only if there is one of that name"},
 		{EventSignInThrottled, Failures, "a sign-in was refused without a look at the password"},
 		{EventClientFailed, Failures, "a client could not prove to be who it said"},
 		{EventOperatorFailed, Failures, "an operator token did not hold, or not for that"},
-		{EventRefreshRetried, Failures, "the token before the current one was presented again, in time, from another address"},
 		{EventRefreshFailed, Failures, "a refresh token did not hold"},
-		{EventRevokeForeign, Failures, "a client wanted to end a session of another client"},
 		{EventUnrecorded, Failures, "there were more failures than are recorded; `count` says how many more"},
 
 		{EventUserAdd, Acts, "a user was added"},
