@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -145,6 +146,38 @@ func TestAuditOfRequests(t *testing.T) {
 			t.Errorf("what was typed is recorded: %+v", r)
 		}
 	}
+}
+
+// A client that asks about a user's token acts itself; the user does at
+// /account, with the same token.
+func TestWhoAsksActs(t *testing.T) {
+	seen := &seenActs{}
+	k := newKit(t, "", func(cfg *server.Config) { seen.Store = cfg.Store; cfg.Store = seen })
+	ada, portal, api := k.addUser("ada"), k.addPortal("portal"), k.addAPI("api", k.issuer)
+	mine := k.enter(ada, portal, "", "scope", "sessions")
+	for _, c := range []struct {
+		ask  func() answer
+		want storage.Actor
+	}{
+		{func() answer { return k.introspect(api, mine.str("access_token")) }, storage.Actor{Kind: storage.ByClient, Name: "api"}},
+		{func() answer { return k.call("GET", "/account/sessions", mine, "") }, storage.Actor{Kind: storage.ByUser}},
+	} {
+		a := c.ask()
+		if got := storage.ActOf(seen.last); a.status != 200 || a.body["active"] == false || got.Actor != c.want {
+			t.Errorf("%d %s: %+v, want %+v", a.status, a.raw, got.Actor, c.want)
+		}
+	}
+}
+
+// seenActs remembers under which context a user was looked up last.
+type seenActs struct {
+	server.Store
+	last context.Context
+}
+
+func (s *seenActs) UserByID(ctx context.Context, id uuid.UUID) (storage.User, error) {
+	s.last = ctx
+	return s.Store.UserByID(ctx, id)
 }
 
 // A refresh leaves no record, nor does one that is answered again to who asked
