@@ -50,6 +50,8 @@ func (s *Server) holder(w http.ResponseWriter, r *http.Request, scope string) (h
 	if err != nil {
 		return holder{}, err
 	}
+	eventOf(r.Context()).by(storage.ByUser, "")
+	eventOf(r.Context()).client = h.session.ClientID
 	client, err := s.store.ClientByID(r.Context(), h.session.ClientID)
 	switch {
 	case errors.Is(err, storage.ErrNotFound): // removed a moment ago
@@ -121,8 +123,6 @@ func (s *Server) alive(ctx context.Context, claims *verify.Claims) (h holder, er
 	case h.session.User.String() != claims.Subject || h.session.ClientID != claims.ClientID:
 		return h, errToken.because(errors.New("the session is of another user or client than the token"))
 	}
-	eventOf(ctx).by(storage.ByUser, "")
-	eventOf(ctx).client = h.session.ClientID
 	return h, h.refused(s.now())
 }
 

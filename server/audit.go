@@ -22,7 +22,8 @@ const (
 	unrecordedGap = 10 * time.Second       // between records that say how many there are none of
 )
 
-// failures are records on their way to the store.
+// failures are records on their way to the store. There are two: what anybody
+// can cause must not keep out what takes a genuine token.
 type failures struct {
 	record func(context.Context, ...storage.Record) error
 	now    func() time.Time
@@ -139,7 +140,21 @@ func (f *failures) write(records []storage.Record) {
 
 // Run writes the audit's records of what fails until ctx ends, and then those
 // that are left: end it after the last request and before the store.
-func (s *Server) Run(ctx context.Context) { s.failures.run(ctx) }
+func (s *Server) Run(ctx context.Context) {
+	var both sync.WaitGroup
+	both.Go(func() { s.failures.run(ctx) })
+	both.Go(func() { s.misuses.run(ctx) })
+	both.Wait()
+}
+
+// fails records what failed, or is odd, in the room of its kind.
+func (s *Server) fails(ctx context.Context, r storage.Record) {
+	if r.Event.Kind() == storage.Failures {
+		s.failures.note(ctx, r)
+		return
+	}
+	s.misuses.note(ctx, r)
+}
 
 // signInFails records a sign-in that was refused. A name that nobody has is not
 // recorded: it may be a password.
@@ -152,7 +167,7 @@ func (s *Server) signInFails(ctx context.Context, event storage.Event, user stor
 	if ev.endpoint != "token" {
 		r.Detail = storage.Detail{"endpoint": ev.endpoint}
 	}
-	s.failures.note(ctx, r)
+	s.fails(ctx, r)
 }
 
 // refreshFails records a refresh that was refused with invalid_grant, or one
@@ -163,5 +178,5 @@ func (s *Server) refreshFails(ctx context.Context, event storage.Event, done sto
 	if from := done.Before.LastAddress; from != "" && from != ev.act.Address {
 		r.Detail = storage.Detail{"previous_address": from}
 	}
-	s.failures.note(ctx, r)
+	s.fails(ctx, r)
 }

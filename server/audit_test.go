@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -147,6 +148,38 @@ func TestAuditOfRequests(t *testing.T) {
 	}
 }
 
+// A client that asks about a user's token acts itself; the user does at
+// /account, with the same token.
+func TestWhoAsksActs(t *testing.T) {
+	seen := &seenActs{}
+	k := newKit(t, "", func(cfg *server.Config) { seen.Store = cfg.Store; cfg.Store = seen })
+	ada, portal, api := k.addUser("ada"), k.addPortal("portal"), k.addAPI("api", k.issuer)
+	mine := k.enter(ada, portal, "", "scope", "sessions")
+	for _, c := range []struct {
+		ask  func() answer
+		want storage.Actor
+	}{
+		{func() answer { return k.introspect(api, mine.str("access_token")) }, storage.Actor{Kind: storage.ByClient, Name: "api"}},
+		{func() answer { return k.call("GET", "/account/sessions", mine, "") }, storage.Actor{Kind: storage.ByUser}},
+	} {
+		a := c.ask()
+		if got := storage.ActOf(seen.last); a.status != 200 || a.body["active"] == false || got.Actor != c.want {
+			t.Errorf("%d %s: %+v, want %+v", a.status, a.raw, got.Actor, c.want)
+		}
+	}
+}
+
+// seenActs remembers under which context a user was looked up last.
+type seenActs struct {
+	server.Store
+	last context.Context
+}
+
+func (s *seenActs) UserByID(ctx context.Context, id uuid.UUID) (storage.User, error) {
+	s.last = ctx
+	return s.Store.UserByID(ctx, id)
+}
+
 // A refresh leaves no record, nor does one that is answered again to who asked
 // before.
 func TestRefreshIsNotRecorded(t *testing.T) {
@@ -207,6 +240,38 @@ func TestFloodOfFailures(t *testing.T) {
 	}
 	if n := k.query("SELECT count(*) FROM audit") - before - records; n > 20 {
 		t.Errorf("%d other records", n)
+	}
+}
+
+// Wrong secrets and rubbish tokens, as many as anybody sends, keep nothing out
+// that takes a genuine token.
+func TestFloodHidesNoMisuse(t *testing.T) {
+	k := newKit(t, "", trusting)
+	ada, web := k.addUser("ada"), k.addClient("web", storage.AuthNone)
+	k.addPortal("portal")
+	k.addClient("back", storage.AuthPost)
+	first := k.login(ada, web)
+	second := k.refresh(web, first.str("refresh_token"))
+	flood := func(n int) {
+		for range n {
+			k.refresh(web, storage.NewRefreshToken().Reveal())
+			k.post(form("grant_type", "password", "client_id", "back", "client_secret", "wrong"))
+		}
+	}
+	flood(150)
+	for i := range 10 {
+		flood(5)
+		retry := k.post(form("grant_type", "refresh_token", "client_id", "web", "refresh_token", first.str("refresh_token")), behind(fmt.Sprint("203.0.113.", i)))
+		foreign := k.revoke(form("client_id", "portal", "token", second.str("refresh_token")))
+		for want, a := range map[storage.Event]answer{storage.EventRefreshRetried: retry, storage.EventRevokeForeign: foreign} {
+			if got := k.audited(a, 1); got[0].Event != want || got[0].Session != k.sessionID(first) || want.Kind() != storage.Sessions {
+				t.Errorf("%+v, want %s", got, want)
+			}
+		}
+	}
+	k.stop()
+	if n := k.query("SELECT count(*) FROM audit WHERE event = 'audit.unrecorded'"); n == 0 {
+		t.Error("it was no flood")
 	}
 }
 

@@ -184,7 +184,7 @@ func (s *Server) operator(r *http.Request, route opsRoute) (*operator.Operator, 
 	token, err := s.cfg.Operator.Authenticate(r.Context(), raw)
 	switch {
 	case errors.Is(err, operator.ErrToken):
-		s.failures.note(r.Context(), storage.Record{Event: storage.EventOperatorFailed, Reason: err.Error()})
+		s.fails(r.Context(), storage.Record{Event: storage.EventOperatorFailed, Reason: err.Error()})
 		return nil, errOperatorToken.because(err)
 	case err != nil:
 		return nil, err
@@ -192,7 +192,7 @@ func (s *Server) operator(r *http.Request, route opsRoute) (*operator.Operator, 
 	eventOf(r.Context()).note(slog.String("operator", token.Name))
 	eventOf(r.Context()).by(storage.ByProgram, token.Name)
 	if !slices.Contains(token.Scopes, route.area) && (!route.reads() || !slices.Contains(token.Scopes, scopeRead)) {
-		s.failures.note(r.Context(), storage.Record{Event: storage.EventOperatorFailed, Reason: "the token's scopes do not have " + route.area})
+		s.fails(r.Context(), storage.Record{Event: storage.EventOperatorFailed, Reason: "the token's scopes do not have " + route.area})
 		refusal := errOperatorScope
 		refusal.Scope = route.area
 		return nil, refusal.because(fmt.Errorf("the token's scopes are %q", token.Scopes))

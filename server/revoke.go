@@ -64,7 +64,7 @@ func (s *Server) revokeSession(ctx context.Context, client storage.Client, token
 		return err
 	case target.Client != client.Number:
 		ev.alarm("revocation_by_another_client", slog.String("target_sid", target.ID.String()))
-		s.failures.note(ctx, storage.Record{Event: storage.EventRevokeForeign, User: target.User, Client: client.ID, Session: target.ID})
+		s.fails(ctx, storage.Record{Event: storage.EventRevokeForeign, User: target.User, Client: client.ID, Session: target.ID})
 		return nil
 	}
 	ev.note(slog.String("sub", target.User.String()))

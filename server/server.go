@@ -96,7 +96,8 @@ type Server struct {
 	failing   chan struct{} // a place for each failed sign-in that waits for its answer
 	published wellKnown
 	metrics   *metrics
-	failures  *failures
+	failures  *failures                       // for the audit: that anybody can cause
+	misuses   *failures                       // and that take a genuine token
 	tokens    atomic.Pointer[verify.Verifier] // of access tokens that are for this server itself; nil without keys
 	ring      atomic.Pointer[keyRing]         // as it is published
 }
@@ -135,6 +136,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.grants = s.grantTypes()
 	s.failures = newFailures(cfg.Store.Record, s.now, cfg.Log)
+	s.misuses = newFailures(cfg.Store.Record, s.now, cfg.Log)
 	s.metrics = newMetrics(func() keys.Status { return s.keys.Status() })
 	return s, nil
 }

@@ -142,7 +142,7 @@ func (s *Server) clientFails(ctx context.Context, p clientauth.Presented, why er
 	if c, err := s.store.ClientByID(ctx, p.Claimed()); err == nil {
 		r.Client = c.ID
 	}
-	s.failures.note(ctx, r)
+	s.fails(ctx, r)
 }
 
 // grant dispatches on grant_type.

@@ -62,7 +62,7 @@ type AuditKind int
 // The kinds of events.
 const (
 	Acts     AuditKind = iota // of operators, and of the server by itself
-	Sessions                  // that begin and end, at the wish of whoever has the password or a token
+	Sessions                  // what becomes of them, and what takes the password or a genuine token
 	Failures                  // which anybody can cause
 )
 
@@ -86,23 +86,23 @@ func Events() []EventInfo {
 		{EventSessionEnd, Sessions, "a session ended; `reason` says why"},
 		{EventSessionEndAll, Sessions, "all sessions of a user ended"},
 		{EventSessionsEnd, Sessions, "sessions that matched ended: a part of them, a record for each part"},
-		{EventUserPasswd, Sessions, "a user has a new password, by themselves or by an operator"},
+		{EventUserPasswd, Sessions, "a user has a new password, by themselves or by an operator; `changed` says what else is new"},
 		{EventRefreshReused, Sessions, "a superseded refresh token was presented: the session ended"},
 		{EventRefreshBehind, Sessions, "a refresh token newer than the store was presented: the session ended"},
+		{EventRefreshRetried, Sessions, "the token before the current one was presented again, in time, from another address"},
+		{EventRevokeForeign, Sessions, "a client wanted to end a session of another client"},
 
 		{EventSignInFailed, Failures, "a sign-in failed; the user is there only if there is one of that name"},
 		{EventSignInThrottled, Failures, "a sign-in was refused without a look at the password"},
 		{EventClientFailed, Failures, "a client could not prove to be who it said"},
 		{EventOperatorFailed, Failures, "an operator token did not hold, or not for that"},
-		{EventRefreshRetried, Failures, "the token before the current one was presented again, in time, from another address"},
 		{EventRefreshFailed, Failures, "a refresh token did not hold"},
-		{EventRevokeForeign, Failures, "a client wanted to end a session of another client"},
 		{EventUnrecorded, Failures, "there were more failures than are recorded; `count` says how many more"},
 
 		{EventUserAdd, Acts, "a user was added"},
 		{EventUserEdit, Acts, "a user was changed; `changed` says what"},
-		{EventUserDisable, Acts, "a user was disabled"},
-		{EventUserEnable, Acts, "a user was enabled again"},
+		{EventUserDisable, Acts, "a user was disabled, whatever else was `changed`"},
+		{EventUserEnable, Acts, "a user was enabled again, whatever else was `changed`"},
 		{EventUserRemove, Acts, "a user was removed"},
 		{EventUserImport, Acts, "up to 1024 users were taken over from another system; those who were changed have records of their own"},
 		{EventUserExport, Acts, "all users were handed out, with the hashes of their passwords"},

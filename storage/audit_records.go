@@ -24,8 +24,10 @@ func UserAdded(ctx context.Context, u User) []Record {
 	return []Record{{Event: EventUserAdd, User: u.ID, Detail: d}}
 }
 
-// UserChanged is the record of ChangeUser, if it changed anything.
-func UserChanged(before, after User, c UserChange, ended int) (Record, bool) {
+// UserChanged is the record of ChangeUser, if it changed anything. Whatever else
+// changed with it, one that disables is found as that, and then a new password.
+// ended is how many sessions ended, and why the reason.
+func UserChanged(before, after User, c UserChange, why EndReason, ended int) (Record, bool) {
 	changed := []string{}
 	for _, m := range []struct {
 		name string
@@ -46,20 +48,21 @@ func UserChanged(before, after User, c UserChange, ended int) (Record, bool) {
 	}
 	r := Record{Event: EventUserEdit, User: after.ID, Detail: Detail{}}
 	switch {
-	case slices.Equal(changed, []string{"password"}):
-		r.Event = EventUserPasswd
-	case slices.Equal(changed, []string{"disabled"}) && after.Disabled:
+	case before.Disabled != after.Disabled && after.Disabled:
 		r.Event = EventUserDisable
-	case slices.Equal(changed, []string{"disabled"}):
+	case before.Disabled != after.Disabled:
 		r.Event = EventUserEnable
-	default:
+	case slices.Contains(changed, "password"):
+		r.Event = EventUserPasswd
+	}
+	if r.Event == EventUserEdit || len(changed) > 1 {
 		r.Detail["changed"] = changed
 	}
 	if before.Name != after.Name {
 		r.Detail["username"], r.Detail["former_username"] = after.Name, before.Name
 	}
 	if ended > 0 {
-		r.Detail["sessions_ended"] = ended
+		r.Reason, r.Detail["sessions_ended"] = string(why), ended
 	}
 	return r, true
 }

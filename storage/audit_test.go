@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 )
@@ -38,6 +39,8 @@ func TestUserChangedNames(t *testing.T) {
 	ada := User{Name: "ada", PasswordHash: "h"}
 	off, renamed, hashed := ada, ada, ada
 	off.Disabled, renamed.Name, hashed.PasswordHash = true, "eve", "i"
+	offHashed, onRenamed, both := hashed, renamed, hashed
+	offHashed.Disabled, both.Name = true, "eve"
 	for name, c := range map[string]struct {
 		before, after User
 		change        UserChange
@@ -53,10 +56,20 @@ func TestUserChangedNames(t *testing.T) {
 		"disabled again":     {off, off, UserChange{Disabled: new(true)}, 0, ""},
 		"what was left over": {off, off, UserChange{Disabled: new(true)}, 1, EventUserEdit},
 		"a name":             {ada, renamed, UserChange{Name: new("eve")}, 0, EventUserEdit},
+		// What matters most names it, and the rest is said.
+		"disabled and a password": {ada, offHashed, UserChange{PasswordHash: new("i"), Disabled: new(true)}, 1, EventUserDisable},
+		"enabled and a name":      {off, onRenamed, UserChange{Name: new("eve"), Disabled: new(false)}, 0, EventUserEnable},
+		"a password and a name":   {ada, both, UserChange{PasswordHash: new("i"), Name: new("eve")}, 1, EventUserPasswd},
 	} {
-		r, changed := UserChanged(c.before, c.after, c.change, c.ended)
+		r, changed := UserChanged(c.before, c.after, c.change, EndedPassword, c.ended)
 		if r.Event != c.want || changed != (c.want != "") {
 			t.Errorf("%s: %q, %v", name, r.Event, changed)
+		}
+		if (r.Reason == string(EndedPassword)) != (c.ended > 0) || (r.Detail["sessions_ended"] != nil) != (c.ended > 0) {
+			t.Errorf("%s: %q, %v", name, r.Reason, r.Detail)
+		}
+		if names, said := r.Detail["changed"].([]string); said != (strings.Contains(name, " and ") || c.want == EventUserEdit) || strings.Contains(name, " and ") && len(names) != 2 {
+			t.Errorf("%s: changed %v", name, r.Detail["changed"])
 		}
 	}
 }

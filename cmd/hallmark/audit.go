@@ -17,6 +17,7 @@ import (
 const (
 	followEvery = 250 * time.Millisecond
 	mostNewest  = 1000
+	fewNewest   = 100
 	auditPage   = 500
 )
 
@@ -33,15 +34,20 @@ type auditCmd struct {
 	Address string   `placeholder:"ADDR" help:"Records from this address or prefix; local is this machine."`
 	Since   string   `placeholder:"TIME" help:"Records since a time: 2026-01-31T12:00:00Z, or so long ago: 24h."`
 	Until   string   `placeholder:"TIME" help:"Records until a time, written alike."`
-	Limit   int      `default:"100" placeholder:"N" help:"Show the newest N, 1000 at most; 0 shows all."`
+	Limit   *int     `placeholder:"N" help:"Show the newest N, 1000 at most, 100 if nothing is said; 0 shows all."`
+	After   *int64   `placeholder:"NUMBER" help:"Show all behind the record of this number: to go on where it ended."`
 	Follow  bool     `short:"f" help:"Go on with what comes, until it is interrupted."`
 }
 
 // Run prints the oldest first, page by page: there may be a million.
 func (c *auditCmd) Run(ctx context.Context, p *process) error {
 	switch {
-	case c.Limit < 0 || c.Limit > mostNewest:
+	case c.Limit != nil && (*c.Limit < 0 || *c.Limit > mostNewest):
 		return usage("--limit: it must be 1 to %d, or 0 for all", mostNewest)
+	case c.After != nil && *c.After < 0:
+		return usage("--after: it must be the number of a record, or 0 for the beginning")
+	case c.After != nil && c.Limit != nil && *c.Limit != 0:
+		return usage("--after and --limit: all behind a record is shown; leave one of them out")
 	case c.Follow && c.Until != "":
 		return usage("--follow and --until: what comes is later; leave one of them out")
 	}
@@ -62,9 +68,15 @@ func (c *auditCmd) Run(ctx context.Context, p *process) error {
 }
 
 func (c *auditCmd) print(ctx context.Context, o *office, f operator.AuditFilter, out *auditPrinter) error {
-	after := int64(0)
-	if c.Limit > 0 {
-		page, err := o.AuditNewest(ctx, f, c.Limit)
+	if c.After != nil {
+		return c.goOn(ctx, o, f, *c.After, out)
+	}
+	limit, after := fewNewest, int64(0)
+	if c.Limit != nil {
+		limit = *c.Limit
+	}
+	if limit > 0 {
+		page, err := o.AuditNewest(ctx, f, limit)
 		if err != nil {
 			return err
 		}
@@ -73,7 +85,7 @@ func (c *auditCmd) print(ctx context.Context, o *office, f operator.AuditFilter,
 		}
 		after = page.Next
 	}
-	if c.Limit == 0 || c.Follow {
+	if limit == 0 || c.Follow {
 		return c.goOn(ctx, o, f, after, out)
 	}
 	return nil

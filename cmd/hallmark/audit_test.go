@@ -69,6 +69,9 @@ func TestAudit(t *testing.T) {
 		"1 3 4 5":   {"--event=user.*", "--event=token.*"},
 		"1 2 3 4 5": {"--limit=0", "--since=1h", "--address=local"},
 		"":          {"--until=1h"},
+		"4 5":       {"--after=3"},
+		"2 3 4 5":   {"--after=1", "--limit=0"},
+		"4":         {"--after=1", "--event=user.enable", "--since=1h"},
 	} {
 		var got []string
 		for _, r := range auditLines(t, d.ok("", append([]string{"audit", "--json"}, args...)...)) {
@@ -85,6 +88,8 @@ func TestAudit(t *testing.T) {
 	d.fails(exitUsage, "", []string{"audit", "--event=sign_ins"}, "event", "sign_in.failed")
 	d.fails(exitUsage, "", []string{"audit", "--limit=-1"}, "--limit")
 	d.fails(exitUsage, "", []string{"audit", "--follow", "--until=1h"}, "--until")
+	d.fails(exitUsage, "", []string{"audit", "--after=-1"}, "--after")
+	d.fails(exitUsage, "", []string{"audit", "--after=1", "--limit=5"}, "--limit")
 	d.fails(exitUsage, "", []string{"audit", "--session=x"}, "sid")
 	d.fails(exitNotFound, "", []string{"audit", "--user=nobody"}, "nobody")
 }
@@ -131,14 +136,8 @@ func TestAuditFollow(t *testing.T) {
 	all, late := d.follow("--limit=0"), d.follow("--limit=1", "--event=sign_in*")
 	<-all.lines // it follows: the user is there
 	var wg sync.WaitGroup
-	for range writers { // each a process with the store of its own
-		wg.Go(func() {
-			cmd := exec.Command(os.Args[0], "-test.run=^TestAuditWriter$", "-test.v")
-			cmd.Env = append(os.Environ(), "HALLMARK_TEST_AUDIT_STORE="+filepath.Join(d.data, "hallmark.db"), fmt.Sprint("HALLMARK_TEST_AUDIT_RECORDS=", each))
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Errorf("%v\n%s", err, out)
-			}
-		})
+	for range writers {
+		wg.Go(func() { d.writes(each) })
 	}
 	wg.Wait()
 	for name, f := range map[string]*follower{"all": all, "late": late} {
@@ -169,6 +168,46 @@ func TestAuditFollow(t *testing.T) {
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: %d records, want %d; sorted: %v", name, len(got), len(want), slices.IsSorted(got))
+		}
+	}
+}
+
+// writes has a process with a store of its own write n records.
+func (d *desk) writes(n int) {
+	cmd := exec.Command(os.Args[0], "-test.run=^TestAuditWriter$", "-test.v")
+	cmd.Env = append(os.Environ(), "HALLMARK_TEST_AUDIT_STORE="+filepath.Join(d.data, "hallmark.db"), fmt.Sprint("HALLMARK_TEST_AUDIT_RECORDS=", n))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		d.Errorf("%v\n%s", err, out)
+	}
+}
+
+// A program whose follower is killed, again and again, goes on behind the last
+// record that it has, misses none and has none twice.
+func TestAuditFollowResumed(t *testing.T) {
+	const records = 400
+	d := newDesk(t)
+	d.ok(newPassword(), "user", "add", "ada")
+	var wg sync.WaitGroup
+	wg.Go(func() { d.writes(records) })
+	defer wg.Wait()
+	var got []int64
+	timeout := time.After(30 * time.Second)
+	for last := int64(0); len(got) < records+1; {
+		f := d.follow(fmt.Sprint("--after=", last))
+		for n := 0; n < 150 && len(got) < records+1; n++ {
+			select {
+			case v := <-f.lines:
+				got, last = append(got, v.Number), v.Number
+			case <-timeout:
+				t.Fatalf("%d of %d records came", len(got), records+1)
+			}
+		}
+		f.cmd.Process.Kill() // what it printed and nobody read is lost
+		f.cmd.Wait()
+	}
+	for i, number := range got {
+		if number != int64(i+1) {
+			t.Fatalf("record %d is number %d: %v", i+1, number, got)
 		}
 	}
 }

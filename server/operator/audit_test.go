@@ -314,6 +314,61 @@ func TestAuditFilters(t *testing.T) {
 	}
 }
 
+// A page since a time looks at few records, however many there are since then
+// or before, and none is missed where clocks were set.
+func TestAuditSinceIsBounded(t *testing.T) {
+	const n = 42_000
+	for name, c := range map[string]struct {
+		minute func(i int) int // of record i
+		most   int             // records read for one page
+	}{
+		"in order":               {func(i int) int { return i }, 3000},
+		"an hour forth and back": {func(i int) int { return i + i%1000/900*60 }, 3000},
+		"two clocks":             {func(i int) int { return i - i%2*n }, 25_000},
+	} {
+		d := newDesk(t)
+		var records []storage.Record
+		for i := range n {
+			records = append(records, storage.Record{Event: storage.EventSignInFailed, At: start.Add(time.Duration(c.minute(i)-n) * time.Minute)})
+		}
+		if err := d.store.Record(t.Context(), records...); err != nil {
+			t.Fatal(err)
+		}
+		for _, minute := range []int{5, n / 2, n - 5} {
+			f, err := d.AuditFilter(t.Context(), operator.AuditQuery{Since: start.Add(time.Duration(minute-n)*time.Minute - time.Second).Format(time.RFC3339Nano)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := 0
+			for i := range n {
+				if c.minute(i) >= minute {
+					want++
+				}
+			}
+			counted := &counted{Audit: d.store}
+			d.Audit = counted
+			if _, err := d.AuditAfter(t.Context(), f, 0, 100); err != nil || counted.read > c.most {
+				t.Errorf("%s, since %d: %d records read for a page, at most %d; %v", name, minute, counted.read, c.most, err)
+			}
+			if got := d.walk(t, f, 1000); len(got) != want {
+				t.Errorf("%s, since %d: %d records, want %d", name, minute, len(got), want)
+			}
+		}
+	}
+}
+
+// counted is an audit that counts the records that are read.
+type counted struct {
+	operator.Audit
+	read int
+}
+
+func (c *counted) Records(ctx context.Context, s storage.Span) ([]storage.Record, error) {
+	out, err := c.Audit.Records(ctx, s)
+	c.read += len(out)
+	return out, err
+}
+
 func TestAuditQueryRefused(t *testing.T) {
 	d := newDesk(t)
 	for field, q := range map[string]operator.AuditQuery{

@@ -65,7 +65,7 @@ func (o *Operator) AuditNewest(ctx context.Context, f AuditFilter, limit int) (A
 	if err := checkLimit(limit); err != nil {
 		return page, err
 	}
-	err := o.backward(ctx, func(read []storage.Record) (more bool) {
+	err := o.backward(ctx, 0, func(read []storage.Record) (more bool) {
 		page.Next = max(page.Next, read[len(read)-1].Number)
 		for _, r := range slices.Backward(read) {
 			if f.wants(r) {
@@ -84,26 +84,65 @@ func (o *Operator) AuditNewest(ctx context.Context, f AuditFilter, limit int) (A
 	return page, o.named(ctx, page.Records)
 }
 
-// before is a number that no record since a time is at or below. Clocks are set:
-// only a whole page of older records ends the search.
+// before is a number that no record since a time is at or below. Numbers grow
+// with time, but clocks are set: what is found that way is a hint, and only a
+// whole page of older records ends the search. Where there is none within
+// maxScan, the answer is the beginning, which is always right.
 func (o *Operator) before(ctx context.Context, since time.Time) (number int64, err error) {
-	err = o.backward(ctx, func(read []storage.Record) (more bool) {
+	hint, err := o.around(ctx, since)
+	if err != nil {
+		return 0, err
+	}
+	scanned := 0
+	err = o.backward(ctx, hint+1, func(read []storage.Record) (more bool) {
 		if allBefore(read, since) {
 			number = read[len(read)-1].Number
 			return false
 		}
-		return true
+		scanned += len(read)
+		return scanned < maxScan
 	})
 	return number, err
+}
+
+// around finds a record before a time with none before it behind, by halves, as
+// if no clock had ever been set.
+func (o *Operator) around(ctx context.Context, since time.Time) (int64, error) {
+	newest, err := o.Audit.Records(ctx, storage.Span{Limit: 1, Newest: true})
+	if err != nil || len(newest) == 0 {
+		return 0, wrapRead(err)
+	}
+	low, high := int64(0), newest[0].Number
+	for low < high {
+		middle := low + (high-low)/2
+		read, err := o.Audit.Records(ctx, storage.Span{After: middle, Limit: 1})
+		switch {
+		case err != nil:
+			return 0, wrapRead(err)
+		case len(read) == 0 || !read[0].At.Before(since):
+			high = middle
+		default:
+			low = read[0].Number
+		}
+	}
+	return low, nil
+}
+
+func wrapRead(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("read the audit: %w", err)
 }
 
 func allBefore(records []storage.Record, t time.Time) bool {
 	return !slices.ContainsFunc(records, func(r storage.Record) bool { return !r.At.Before(t) })
 }
 
-// backward calls each with pages that are not empty, from the newest on.
-func (o *Operator) backward(ctx context.Context, each func([]storage.Record) (more bool)) error {
-	for before := int64(0); ; {
+// backward calls each with pages that are not empty, from before a number on; 0:
+// from the newest on.
+func (o *Operator) backward(ctx context.Context, before int64, each func([]storage.Record) (more bool)) error {
+	for {
 		read, err := o.Audit.Records(ctx, storage.Span{Before: before, Limit: pageSize, Newest: true})
 		if err != nil {
 			return fmt.Errorf("read the audit: %w", err)

@@ -32,6 +32,7 @@ func (o *Operator) ImportPublicKeys(ctx context.Context, found []keys.Material, 
 	done := make([]Import, len(found))
 	ctx, audit := storage.Intending(ctx)
 	ring, err := o.Keys.Edit(ctx, func(ring keys.Ring, now keys.Instant, _ keys.Generate) (keys.Ring, error) {
+		audit.Set()
 		end := until
 		if end.IsZero() {
 			end = now.Wall.Add(ring.Schedule().KeepAfter)
@@ -60,6 +61,7 @@ func (o *Operator) ImportPrivateKey(ctx context.Context, m keys.Material, atOnce
 	var kid string
 	ctx, audit := storage.Intending(ctx)
 	ring, err := o.Keys.Edit(ctx, func(ring keys.Ring, now keys.Instant, _ keys.Generate) (keys.Ring, error) {
+		audit.Set()
 		next, err := ring.ImportPrivate(m.Algorithm, m.Private, now, atOnce)
 		if err != nil {
 			return ring, unfit(err)

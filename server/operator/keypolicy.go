@@ -71,6 +71,7 @@ func (o *Operator) ChangeKeyPolicy(ctx context.Context, e PolicyEdit) (PolicyCha
 	var before keys.Ring
 	ctx, audit := storage.Intending(ctx)
 	ring, err := o.Keys.Edit(ctx, func(ring keys.Ring, now keys.Instant, _ keys.Generate) (keys.Ring, error) {
+		audit.Set() // a change may be asked for more than once
 		before = ring
 		next := e.apply(ring.Schedule())
 		if problems := e.check(ring.Schedule(), next, clients); len(problems) > 0 {

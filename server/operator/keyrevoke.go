@@ -106,6 +106,7 @@ func (o *Operator) RevokeAllKeys(ctx context.Context, reason string) (GeneralRev
 	var at keys.Instant
 	ctx, audit := storage.Intending(ctx)
 	ring, err := o.Keys.EditSealed(ctx, func(ring keys.Ring, now keys.Instant, generate keys.Generate) (keys.Ring, error) {
+		audit.Set()
 		r.Revoked, at = nil, now
 		for _, k := range ring.Keys() {
 			if k.RevokedAt.IsZero() {

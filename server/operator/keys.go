@@ -54,6 +54,7 @@ func (o *Operator) RotateKeys(ctx context.Context, alg keys.Algorithm, atOnce bo
 	var done []Rotation
 	ctx, audit := storage.Intending(ctx)
 	ring, err := o.Keys.Edit(ctx, func(ring keys.Ring, now keys.Instant, _ keys.Generate) (_ keys.Ring, err error) {
+		audit.Set()
 		lines := []keys.Algorithm{alg}
 		if alg == "" {
 			lines = ring.Schedule().Algorithms

@@ -99,6 +99,10 @@ func TestNothingIsDoneUnrecorded(t *testing.T) {
 			_, err := s.EndSessions(ctx, l.user.ID, storage.SessionID{}, storage.EndedRevoked, epoch)
 			return err
 		},
+		"EndMatching": func() error {
+			_, _, err := s.EndMatching(ctx, storage.SessionID{}, 10, storage.SessionMatch{User: l.user.ID}, storage.EndedRevoked, epoch)
+			return err
+		},
 		"reuse": func() error {
 			other := l.refresh(storage.NewRefreshToken())
 			other.Token = forge(t, tokens[0])
@@ -118,9 +122,19 @@ func TestNothingIsDoneUnrecorded(t *testing.T) {
 			t.Fatalf("%s was done unrecorded:\n%s\nbefore:\n%s", what, after, before)
 		}
 	}
-	// A refresh needs no record.
-	if _, err := s.RotateSession(ctx, l.refresh(tokens[0])); err != nil {
-		t.Error(err)
+	// A refresh needs no record, and goes well in a batch with what cannot be recorded.
+	h := hold(t, s)
+	unrecorded := h.join(func() error { return s.RemoveOperatorToken(ctx, "deploy") })
+	refreshed := h.join(func() error { _, err := s.RotateSession(ctx, l.refresh(tokens[0])); return err })
+	close(h.letGo)
+	if err := <-unrecorded; err == nil || !strings.Contains(err.Error(), "deaf") {
+		t.Errorf("in a batch: %v", err)
+	}
+	if err := <-refreshed; err != nil {
+		t.Errorf("beside what cannot be recorded: %v", err)
+	}
+	if n := scalar[int](t, path, "SELECT count(*) FROM operator_tokens"); n != 1 {
+		t.Error("done unrecorded in a batch")
 	}
 }
 

@@ -117,7 +117,7 @@ func ChangeUser(ctx context.Context, q Querier, id uuid.UUID, c storage.UserChan
 			return after, 0, err
 		}
 	}
-	if r, changed := storage.UserChanged(before, after, c, ended); changed {
+	if r, changed := storage.UserChanged(before, after, c, why, ended); changed {
 		r.At = c.Now
 		err = Record(ctx, q, r)
 	}

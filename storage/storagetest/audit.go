@@ -165,7 +165,7 @@ func auditSays(s *store) {
 	_, _, err = s.ChangeUser(s.Context(), ada.ID, storage.UserChange{PasswordHash: new("next"), Name: new("ada l"), Keep: stays.token.SessionID(), Now: s.now})
 	s.must(err)
 	got := s.records(from)
-	if names(got) != "sign_in refresh.reused sign_in sign_in user.edit" {
+	if names(got) != "sign_in refresh.reused sign_in sign_in user.passwd" {
 		s.Fatalf("%s", names(got))
 	}
 	sid := d.token.SessionID()
@@ -187,7 +187,7 @@ func auditSays(s *store) {
 	wanted, err := kept(storage.Detail{"changed": []string{"name", "password"}, "username": "ada l", "former_username": "ada", "sessions_ended": 1})
 	s.must(err)
 	s.equal(change.Detail, wanted)
-	if change.User != ada.ID || !change.At.Equal(s.now) || change.Actor.Kind != storage.System {
+	if change.Reason != string(storage.EndedPassword) || change.User != ada.ID || !change.At.Equal(s.now) || change.Actor.Kind != storage.System {
 		s.Errorf("%+v", change)
 	}
 }

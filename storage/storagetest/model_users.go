@@ -107,7 +107,7 @@ func (m *Model) ChangeUser(ctx context.Context, id uuid.UUID, c storage.UserChan
 	if why != "" {
 		ended = s.endSessions(id, c.Keep, why, c.Now)
 	}
-	if r, changed := storage.UserChanged(before, u, c, ended); changed {
+	if r, changed := storage.UserChanged(before, u, c, why, ended); changed {
 		r.At = c.Now
 		if err := s.record(ctx, r); err != nil {
 			return before, 0, err
