@@ -142,7 +142,7 @@ const crashWindow = 3 * time.Second // for a retry; of service time
 // away for three times as long as a client may take to ask again.
 func TestCrash(t *testing.T) {
 	t.Parallel()
-	w := newWreck(newDesk(t), long(t, 200, 300), crashWindow, nil)
+	w := newWreck(newDesk(t), long(t, 100, 300), crashWindow, nil)
 	w.crashes(long(t, 3, 200), func(crash int) {
 		if crash%25 == 1 {
 			time.Sleep(3 * crashWindow)

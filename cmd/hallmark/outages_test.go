@@ -78,7 +78,7 @@ func TestOutages(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t)
 			o := prepare(d)
-			w := newWreck(d, 40, crashWindow, o.environ)
+			w := newWreck(d, 20, crashWindow, o.environ)
 			w.raise()
 			w.begin()
 			time.Sleep(time.Second)
@@ -86,7 +86,7 @@ func TestOutages(t *testing.T) {
 			if name == "locked" { // it is the one that makes requests wait
 				w.sooner(8*time.Second, 3*time.Second)
 			}
-			for deadline := time.Now().Add(30 * time.Second); w.rejected.Load() < 40; time.Sleep(50 * time.Millisecond) {
+			for deadline := time.Now().Add(30 * time.Second); w.rejected.Load() < 20; time.Sleep(50 * time.Millisecond) {
 				if time.Now().After(deadline) {
 					t.Errorf("only %d requests were answered 503", w.rejected.Load())
 					break
