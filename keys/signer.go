@@ -66,6 +66,19 @@ func (r *Rotator) again(ctx context.Context, h *held) *held {
 	return r.lookIf(ctx, h, func(now *held) bool { return now.sum == h.sum && r.age(now) > pause && !r.triedWithin(pause) })
 }
 
+// lookAgainPause is at least between two looks of LookAgain.
+const lookAgainPause = time.Second
+
+// LookAgain takes a look for who was shown a key that this process does not
+// know: another one may have made it less than a Poll ago. Anybody can name such
+// a key, so it does nothing where the last look was in the last second.
+func (r *Rotator) LookAgain(ctx context.Context) {
+	needed := func(now *held) bool { return r.age(now) > lookAgainPause && !r.triedWithin(lookAgainPause) }
+	if h := r.held.Load(); h != nil && needed(h) {
+		r.lookIf(ctx, h, needed)
+	}
+}
+
 // lookIf takes a look if there is still a need once it has the turn.
 func (r *Rotator) lookIf(ctx context.Context, h *held, needed func(*held) bool) *held {
 	ctx, cancel := context.WithTimeout(ctx, h.ring.schedule.Poll)

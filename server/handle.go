@@ -20,6 +20,11 @@ type handlerFunc func(http.ResponseWriter, *http.Request) error
 // 503 well before its connection times out or a server that stops cuts it off.
 const patience = 8 * time.Second
 
+// OpsPatience is patience for the acts of operators, which may make several
+// RSA keys or wait for a device: a revocation in an emergency must not fail
+// again and again on a slow machine. A listener's write timeout must be longer.
+const OpsPatience = 25 * time.Second
+
 // A refuseFunc writes a refusal.
 type refuseFunc func(*Error, http.ResponseWriter)
 
@@ -31,9 +36,14 @@ func (s *Server) handle(endpoint string, h handlerFunc) http.Handler {
 
 // handleAs is handle for an endpoint whose refusals have another form.
 func (s *Server) handleAs(endpoint string, h handlerFunc, refuse refuseFunc) http.Handler {
+	return s.handleWithin(patience, endpoint, h, refuse)
+}
+
+// handleWithin is handleAs for an endpoint whose requests wait for so long.
+func (s *Server) handleWithin(limit time.Duration, endpoint string, h handlerFunc, refuse refuseFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ev := newEvent(endpoint, clientAddr(r, s.cfg.TrustedProxies), s.now())
-		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), eventKey{}, ev), patience)
+		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), eventKey{}, ev), limit)
 		defer cancel()
 		ctx = storage.WithAct(ctx, &ev.act)
 		s.secure(w.Header(), ev.id)

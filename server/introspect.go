@@ -132,13 +132,9 @@ func (s *Server) lookAtAccessToken(ctx context.Context, client storage.Client, r
 }
 
 // verifyFor verifies an access token for the audience that it claims to have;
-// of several, for one that the client is the API of. A verifier is made in
-// less time than it takes to check a signature.
+// of several, for one that the client is the API of. Its key may be one that
+// another process made less than a poll ago.
 func (s *Server) verifyFor(ctx context.Context, client storage.Client, raw string) (*verify.Claims, error) {
-	ring := s.ring.Load()
-	if ring == nil {
-		return nil, errUnavailable.retryAfter(retryUnavailable).because(errors.New("no keys are published"))
-	}
 	claimed, err := claimedAudience(raw)
 	if err != nil {
 		return nil, inactive(err)
@@ -148,6 +144,25 @@ func (s *Server) verifyFor(ctx context.Context, client storage.Client, raw strin
 		if slices.Contains(client.Introspects, a) {
 			audience = a
 		}
+	}
+	before := s.ring.Load()
+	claims, err := s.verifyBy(ctx, before, audience, raw)
+	var refused *verify.Error
+	if !errors.As(err, &refused) || refused.Check != "key" {
+		return claims, err
+	}
+	s.keys.LookAgain(ctx)
+	if now := s.ring.Load(); now != before {
+		return s.verifyBy(ctx, now, audience, raw)
+	}
+	return nil, err
+}
+
+// verifyBy verifies by a ring. A verifier is made in less time than it takes to
+// check a signature.
+func (s *Server) verifyBy(ctx context.Context, ring *keyRing, audience, raw string) (*verify.Claims, error) {
+	if ring == nil {
+		return nil, errUnavailable.retryAfter(retryUnavailable).because(errors.New("no keys are published"))
 	}
 	v, err := s.verifier(*ring, audience)
 	switch {

@@ -101,13 +101,13 @@ func (s *Server) OpsHandler() http.Handler {
 
 func (r opsRoute) reads() bool { return r.method == http.MethodGet }
 
-// opsHandle is handle for a listener whose TLS the issuer's scheme says nothing
-// about (RFC 6797 §7.2).
+// opsHandle is handle with the operators' patience, for a listener whose TLS
+// the issuer's scheme says nothing about (RFC 6797 §7.2).
 func (s *Server) opsHandle(endpoint string, h handlerFunc) http.Handler {
-	return s.handle(endpoint, func(w http.ResponseWriter, r *http.Request) error {
+	return s.handleWithin(OpsPatience, endpoint, func(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Del("Strict-Transport-Security")
 		return h(w, r)
-	})
+	}, (*Error).render)
 }
 
 // healthy says that the process lives. Probes leave no records.

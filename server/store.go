@@ -61,6 +61,8 @@ type Signer interface {
 	// algorithm, and one whose line does not sign yet gets that too.
 	Sign(ctx context.Context, alg, typ string, payload []byte) (string, error)
 	Ring() keys.Ring
+	// LookAgain adopts a ring that another process has just stored.
+	LookAgain(ctx context.Context)
 	// Derive returns keys for a use from the key-encryption keys: the first signs, any verifies.
 	Derive(label string) []keys.Derived
 	// Status is how the process stands with the ring, for /metrics.

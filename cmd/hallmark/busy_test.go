@@ -12,52 +12,66 @@ import (
 )
 
 // TestOperatorsUnderLoad: beside a server that rotates without a rest, on a
-// disk that takes 8 ms to sync, commands that write get in within a second.
+// disk that takes 8 ms to sync, every command that writes gets in within a
+// second. A machine that is busy otherwise gets three tries.
 func TestOperatorsUnderLoad(t *testing.T) {
 	t.Parallel()
 	slow := newDisk(t).Slow(8 * time.Millisecond)
 	w := newWreck(newDesk(t), 64, 0, slow) // strict: every refresh rotates
 	w.desk.ok("", "user", "add", "bob", "--no-password")
 	w.raise()
-	var stop atomic.Bool
-	var rotations atomic.Int64
+	stop, rotations := w.rotate()
+	defer stop()
+	var most time.Duration
+	var perSecond float64
+	for range 3 {
+		began, before := time.Now(), rotations.Load()
+		took := w.commands(5, slow)
+		perSecond = float64(rotations.Load()-before) / time.Since(began).Seconds()
+		slices.Sort(took)
+		most = took[len(took)-1]
+		t.Logf("beside %.0f rotations/s, %d commands took %v in the middle and %v at most, starting included", perSecond, len(took), took[len(took)/2], most)
+		if most <= time.Second && perSecond >= 100 { // one transaction for each would make 125 at most
+			return
+		}
+	}
+	t.Errorf("a command took %v, want a second at most; %.0f rotations/s, fewer than 100 are no load", most, perSecond)
+}
+
+// rotate has every session refresh without a rest until stop is called.
+func (w *wreck) rotate() (stop func(), rotations *atomic.Int64) {
+	var over atomic.Bool
 	var tabs sync.WaitGroup
-	began := time.Now()
+	rotations = new(atomic.Int64)
 	for _, l := range w.ledgers {
 		tabs.Go(func() {
-			for token := l.held.Reveal(); !stop.Load(); rotations.Add(1) {
+			for token := l.held.Reveal(); !over.Load(); rotations.Add(1) {
 				next, err := w.refresh(token)
 				if err != nil {
-					t.Error(err)
+					w.Error(err)
 					return
 				}
 				token = next
 			}
 		})
 	}
-	var took []time.Duration
-	for range 5 {
+	return func() { over.Store(true); tabs.Wait() }, rotations
+}
+
+// commands runs n times three commands that write, and tells how long each took.
+func (w *wreck) commands(n int, environ []string) (took []time.Duration) {
+	for range n {
 		for _, args := range [][]string{{"user", "disable", "bob"}, {"session", "revoke", "--user", "bob", "--yes"}, {"user", "enable", "bob"}} {
 			cmd := exec.Command(w.vessel.cmd.Path, append(args, "--data", w.data)...)
-			cmd.Env = append(os.Environ(), slow...)
+			cmd.Env = append(os.Environ(), environ...)
 			at := time.Now()
 			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Errorf("hallmark %q: %v: %s", args, err, out)
+				w.Errorf("hallmark %q: %v: %s", args, err, out)
 			}
 			took = append(took, time.Since(at))
 		}
 	}
-	stop.Store(true)
-	tabs.Wait()
-	slices.Sort(took)
-	perSecond := float64(rotations.Load()) / time.Since(began).Seconds()
-	t.Logf("beside %.0f rotations/s, %d commands took %v in the middle and %v at most, starting included", perSecond, len(took), took[len(took)/2], took[len(took)-1])
-	if took[len(took)/2] > time.Second { // the middle: a machine that is busy otherwise delays one now and then
-		t.Errorf("commands took %v", took)
-	}
-	if perSecond < 100 { // one transaction for each would make 125 at most
-		t.Errorf("%.0f rotations/s are no load", perSecond)
-	}
+	return took
 }
 
 // TestStopAnswers: each request that is under way when the server is told to

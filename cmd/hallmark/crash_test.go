@@ -135,17 +135,17 @@ func openReadOnly(path string) (*sql.DB, error) {
 	return sql.Open("sqlite3", (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: "_query_only=on&_busy_timeout=5000"}).String())
 }
 
-const crashWindow = 4 * time.Second // for a retry; of service time
+const crashWindow = 3 * time.Second // for a retry; of service time
 
 // TestCrash kills the server under the load of hundreds of sessions. Nothing
 // that was answered is lost and nobody is logged out, also when the service was
-// away for longer than a client may take to ask again.
+// away for three times as long as a client may take to ask again.
 func TestCrash(t *testing.T) {
 	t.Parallel()
-	w := newWreck(newDesk(t), long(t, 200, 300), crashWindow, nil)
+	w := newWreck(newDesk(t), long(t, 100, 300), crashWindow, nil)
 	w.crashes(long(t, 3, 200), func(crash int) {
 		if crash%25 == 1 {
-			time.Sleep(crashWindow + time.Second)
+			time.Sleep(3 * crashWindow)
 		}
 	})
 	w.report()

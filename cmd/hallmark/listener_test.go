@@ -12,7 +12,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hallmark-auth/hallmark/server"
 )
+
+// TestWriteTimeout: an operator's act that runs out of time is answered so, and
+// not cut off.
+func TestWriteTimeout(t *testing.T) {
+	if slack := writeTimeout - server.OpsPatience; slack < 3*time.Second {
+		t.Errorf("%s are left for the answer", slack)
+	}
+}
 
 // TestSlowClients: a client that sends half of what it announced holds its
 // connection for as long as it may, and no longer.
