@@ -85,11 +85,15 @@ const lateAfter = 2 * time.Second
 
 // openStore opens the store, and makes it if there is none.
 func (p *process) openStore(ctx context.Context, path string, workers int, log *slog.Logger) (*office, error) {
+	told := make(chan struct{})
 	late := time.AfterFunc(lateAfter, func() {
+		defer close(told)
 		log.Warn("still waiting for the store: another process holds it, or it is large and takes long to check or to migrate; it is waited for up to a minute", "path", path)
 	})
 	store, err := sqlite.Open(ctx, path, log)
-	late.Stop()
+	if !late.Stop() {
+		<-told // the log is not to be written to after this command
+	}
 	if err != nil {
 		return nil, fail(exitUnusable, "%w", err)
 	}
