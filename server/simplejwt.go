@@ -153,10 +153,12 @@ func (s *Server) simpleJWTVerify(w http.ResponseWriter, r *http.Request) error {
 	} else {
 		err = s.lookAtRefresh(r.Context(), client, fields["token"])
 	}
-	if isRefusal(err, errToken) {
+	switch {
+	case errors.Is(err, storage.ErrEnded) && !isAccessToken(fields["token"]):
+		return errBlacklisted.because(err)
+	case errors.Is(err, errInactive):
 		return errTokenNotValid.because(err)
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
 	writeJSON(w, http.StatusOK, struct{}{})

@@ -10,55 +10,28 @@ import (
 
 // lookAtAccess checks an access token of the client, for any of its audiences.
 func (s *Server) lookAtAccess(ctx context.Context, client storage.Client, token string) error {
-	ring := s.ring.Load()
-	if ring == nil {
-		return errUnavailable.retryAfter(retryUnavailable).because(errors.New("nothing is published yet"))
-	}
-	audience, err := audienceOf(token, client.Audiences)
-	if err != nil {
-		return errTokenNotValid.because(err)
-	}
-	v, err := s.verifier(*ring, audience)
-	if err != nil {
-		return err
-	}
-	if v == nil {
-		return errUnavailable.retryAfter(retryUnavailable).because(errors.New("no keys are published"))
-	}
-	claims, err := v.Verify(ctx, token)
+	claims, err := s.verifyFor(ctx, client.Audiences, token)
 	switch {
 	case err != nil:
-		return errTokenNotValid.because(err)
-	case !claims.ExpiresAt.After(s.now()): // without the leeway: the caller wants to know whether to refresh
-		return errTokenNotValid.because(errors.New("the access token is expired"))
+		return err
+	case !common(claims.Audience, client.Audiences):
+		return inactive(errors.New("aud is none of the client's"))
 	case claims.ClientID != client.ID:
-		return errTokenNotValid.because(errors.New("the access token is another client's"))
+		return inactive(errors.New("the access token is another client's"))
+	case !claims.ExpiresAt.After(s.now()): // without the leeway: the caller wants to know whether to refresh
+		return inactive(errors.New("the access token is expired"))
 	}
-	_, err = s.alive(ctx, claims)
-	return err
+	return s.goesOn(ctx, claims)
 }
 
-// lookAtRefresh checks a refresh token and changes nothing, even where it was
-// superseded and would end its session at a refresh.
+// lookAtRefresh checks a refresh token.
 func (s *Server) lookAtRefresh(ctx context.Context, client storage.Client, text string) error {
 	token, err := s.openRefresh(text)
 	if err != nil {
 		return err
 	}
-	session, err := s.sessionOf(ctx, client, token)
-	if err != nil {
-		return err
-	}
-	user, err := s.store.UserByID(ctx, session.User)
-	switch {
-	case errors.Is(err, storage.ErrNotFound):
-		return errTokenNotValid.because(err)
-	case err != nil:
-		return err
-	case !session.Takes(token, client.ClientPolicy, s.now()):
-		return errTokenNotValid.because(errors.New("the refresh token is superseded"))
-	}
-	return holder{user, session}.refused(s.now())
+	_, err = s.wouldRefresh(ctx, client, token)
+	return err
 }
 
 // sessionOf finds the living session of a client's refresh token.

@@ -114,25 +114,3 @@ func openRefresh(derived []keys.Derived, text string) (token storage.RefreshToke
 	inner, _ := claims[innerClaim].(string)
 	return storage.ParseRefreshToken(inner)
 }
-
-// audienceOf picks the first audience of an access token that is among those of
-// its client. The token is not verified: it says only what to verify it for.
-func audienceOf(token string, audiences []string) (string, error) {
-	_, rest, _ := strings.Cut(token, ".")
-	payload, _, _ := strings.Cut(rest, ".")
-	raw, err := discovery.DecodeBase64URL(payload)
-	if err != nil {
-		return "", errors.New("not a JWS")
-	}
-	claims, err := discovery.DecodeObject(raw)
-	if err != nil {
-		return "", errors.New("not the claims of an access token")
-	}
-	named, _ := claims["aud"].([]any)
-	for _, aud := range append(named, claims["aud"]) {
-		if text, ok := aud.(string); ok && slices.Contains(audiences, text) {
-			return text, nil
-		}
-	}
-	return "", errors.New("aud is none of the client's")
-}

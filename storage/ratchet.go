@@ -128,19 +128,6 @@ func (m Ratchet) classify(t RefreshToken, p ClientPolicy, at ServiceTime) (Outco
 	return "", ErrReused
 }
 
-// Takes reports whether a refresh would take the token now: the current one, or
-// the previous one within the window. It is for those who only look, and goes by
-// the wall clock; a refresh goes by Decide.
-func (s Session) Takes(t RefreshToken, p ClientPolicy, now time.Time) bool {
-	switch {
-	case s.Current.Equal(t.digest()):
-		return true
-	case s.Previous.Equal(t.digest()) && s.Previous != Digest{}:
-		return now.Sub(s.LastUsedAt) < p.RetryWindow
-	}
-	return false
-}
-
 // allow decides all that can refuse a token that is good in itself, and what
 // this one access token may hold. RFC 6749 §6: never more than was granted;
 // RFC 8707 §2.2: resources likewise.
