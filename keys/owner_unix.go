@@ -3,9 +3,11 @@
 package keys
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -24,4 +26,24 @@ func giveTo(path string, as fs.FileInfo) error {
 		}
 	}
 	return os.Chmod(path, as.Mode().Perm())
+}
+
+// leaveTo gives a file that root made in a directory to the user of the service:
+// to whom the file that it replaces belongs, or else the directory.
+func leaveTo(path, place string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	info, err := os.Stat(place)
+	if errors.Is(err, fs.ErrNotExist) {
+		info, err = os.Stat(filepath.Dir(place))
+	}
+	if err != nil {
+		return err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	return os.Chown(path, int(stat.Uid), int(stat.Gid))
 }

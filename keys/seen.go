@@ -119,6 +119,9 @@ func (s *Seen) write(change func(Mark) (next Mark, todo bool), move func(from, t
 		return fmt.Errorf("%w: %w", ErrMark, err)
 	}
 	defer unlock()
+	if err := leaveTo(s.path+".lock", s.path); err != nil {
+		return fmt.Errorf("%w: %w", ErrMark, err)
+	}
 	m, err := s.Read()
 	if err != nil {
 		return err
@@ -131,7 +134,13 @@ func (s *Seen) write(change func(Mark) (next Mark, todo bool), move func(from, t
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrMark, err)
 	}
-	if err := writeDurably(s.path, append(data, '\n'), move); err != nil {
+	place := func(from, to string) error {
+		if err := leaveTo(from, to); err != nil {
+			return err
+		}
+		return move(from, to)
+	}
+	if err := writeDurably(s.path, append(data, '\n'), place); err != nil {
 		return fmt.Errorf("%w: %w", ErrMark, err)
 	}
 	return nil
