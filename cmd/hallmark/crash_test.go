@@ -73,7 +73,7 @@ func (w *wreck) crashes(n int, away func(crash int)) {
 	w.begin()
 	for crash := range n {
 		w.caughtUp()
-		time.Sleep(rand.N(800 * time.Millisecond))
+		time.Sleep(rand.N(1500 * time.Millisecond))
 		w.deaf.Store(true) // some have lost their last answer
 		time.Sleep(100*time.Millisecond + rand.N(300*time.Millisecond))
 		w.kill()

@@ -30,6 +30,7 @@ type crowd struct {
 	http    *http.Client
 	ledgers []*ledger
 	every   time.Duration // between two refreshes of a tab, at most
+	spread  time.Duration // over which the tabs begin: then rotations are due at any moment, those of a crash too
 
 	deaf     atomic.Bool // no tab gets an answer, whatever the service does
 	rest     atomic.Bool // tabs make no new attempt, and finish the one they are in
@@ -46,7 +47,7 @@ func (d *desk) crowded(address string, sessions int, window time.Duration) *crow
 	d.ok("", "user", "add", "alice", "--no-password")
 	d.ok("", "client", "add", "--id=web", "--audience=api", "--retry-window="+window.String())
 	c := &crowd{
-		desk: d, url: "http://" + address + "/oauth2/token", client: "web", every: time.Second,
+		desk: d, url: "http://" + address + "/oauth2/token", client: "web", every: time.Second, spread: window,
 		http: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 2 * sessions}},
 	}
 	store, err := sqlite.Open(d.Context(), filepath.Join(d.data, "hallmark.db"), slog.New(slog.DiscardHandler))
@@ -81,6 +82,7 @@ func (c *crowd) begin() {
 	for i, l := range c.ledgers {
 		for range 1 + i%8/7*2 {
 			c.tabs.Go(func() {
+				time.Sleep(rand.N(c.spread))
 				for !c.rest.Load() && c.attempt(l) {
 					time.Sleep(rand.N(c.every))
 				}
