@@ -73,6 +73,8 @@ type Rotator struct {
 	trouble  atomic.Pointer[error]     // why it failed
 
 	// Of who has the turn:
+	waitedFrom, waited time.Time // when it began to wait for those who know more, and did last; see waits
+
 	spares []spare         // keys that are kept outside, of rings that may have been stored
 	swept  map[string]bool // by handle: whether a dropped private half is gone from where it was
 }

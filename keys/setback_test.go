@@ -64,6 +64,69 @@ func TestSetBack(t *testing.T) {
 	}
 }
 
+// TestSetBackAsleep: a process that was suspended while others made a ring does
+// not write its own over a store that was set back before they do. Where nobody
+// else comes, it does so after three polls.
+func TestSetBackAsleep(t *testing.T) {
+	s := newSite(t)
+	rotate := func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Rotate(ES256, now, false) }
+	awake := s.started()
+	old, oldVersion := s.backup()
+	s.pass(time.Second)
+	must(awake.Edit(t.Context(), rotate))
+	asleep := s.started(on(s.seen("b")))
+	s.pass(brisk().Poll)
+	must(awake.Edit(t.Context(), func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Rotate(ES256, now, true) }))
+	s.pass(brisk().Poll)
+	s.must(awake.Look(t.Context()))
+	newest := awake.Ring()
+
+	waits := func() {
+		t.Helper()
+		if err := asleep.Look(t.Context()); !errors.Is(err, errWaits) || !errors.Is(err, storage.ErrUnavailable) {
+			t.Fatalf("a process that did not look for a while finds the store set back: %v", err)
+		}
+		if _, v := s.backup(); v != oldVersion {
+			t.Fatal("it wrote its ring")
+		}
+	}
+	s.restore(old, oldVersion)
+	waits()
+	if _, err := asleep.Edit(t.Context(), rotate); !errors.Is(err, errWaits) {
+		t.Errorf("an operator's change goes on from the old ring: %v", err)
+	}
+	s.sign(asleep)
+	s.must(awake.Look(t.Context()))
+	s.must(asleep.Look(t.Context()))
+	if got := s.row(); !got.same(newest) || !asleep.Ring().same(newest) {
+		t.Errorf("stored %v, wanted %v", got, newest)
+	}
+
+	// Nobody else is there. It is not ready while it waits; a suspension in the
+	// middle begins the wait again.
+	alone := s.started(on(s.seen("c")))
+	asleep = alone
+	s.pass(2 * brisk().Poll)
+	s.restore(old, oldVersion)
+	waits()
+	s.pass(2 * brisk().Poll)
+	waits()
+	s.pass(time.Hour)
+	waits()
+	if alone.Healthy() == nil {
+		t.Error("it is ready")
+	}
+	for range stalePolls {
+		s.pass(brisk().Poll)
+		waits()
+	}
+	s.pass(brisk().Poll)
+	s.must(alone.Look(t.Context()))
+	if got := s.row(); !got.same(alone.Ring()) || got.Version() <= newest.Version() {
+		t.Errorf("stored %v", got)
+	}
+}
+
 // TestSplit: two lineages of the same version number, as a failover that lost
 // the last write leaves them. The process that held the lost one writes it again.
 func TestSplit(t *testing.T) {

@@ -11,7 +11,7 @@ type simCounts struct {
 	worlds, replicas, verifiers               int
 	stored, rotations, tokens, checks         int
 	outages, restores, pauses, restarts       int
-	conflicts, lost, behind                   int
+	conflicts, lost, behind, waits            int
 	operated, revocations, recovers, policies int
 	kinds                                     map[string]simKindCounts
 }
@@ -31,7 +31,7 @@ func (c *simCounts) add(o simCounts) {
 		{&c.worlds, &o.worlds}, {&c.replicas, &o.replicas}, {&c.verifiers, &o.verifiers},
 		{&c.stored, &o.stored}, {&c.rotations, &o.rotations}, {&c.tokens, &o.tokens}, {&c.checks, &o.checks},
 		{&c.outages, &o.outages}, {&c.restores, &o.restores}, {&c.pauses, &o.pauses}, {&c.restarts, &o.restarts},
-		{&c.conflicts, &o.conflicts}, {&c.lost, &o.lost}, {&c.behind, &o.behind},
+		{&c.conflicts, &o.conflicts}, {&c.lost, &o.lost}, {&c.behind, &o.behind}, {&c.waits, &o.waits},
 		{&c.operated, &o.operated}, {&c.revocations, &o.revocations}, {&c.recovers, &o.recovers}, {&c.policies, &o.policies},
 	} {
 		*f[0] += *f[1]
@@ -51,10 +51,10 @@ func (c simCounts) String() string {
 %12d worlds, %d replicas, %d verifiers
 %12d rotations, %d rings stored
 %12d tokens signed, %d token checks
-%12d outages of the store, %d restores and failovers, %d looks at a store that was behind
+%12d outages of the store, %d restores and failovers, %d looks at a store that was behind, %d that left it to others
 %12d pauses, %d restarts, %d lost compare-and-swaps, %d lost answers
 %12d rotations by operators, %d keys revoked, %d recoveries, %d changes of policy`,
-		c.worlds, c.replicas, c.verifiers, c.rotations, c.stored, c.tokens, c.checks, c.outages, c.restores, c.behind,
+		c.worlds, c.replicas, c.verifiers, c.rotations, c.stored, c.tokens, c.checks, c.outages, c.restores, c.behind, c.waits,
 		c.pauses, c.restarts, c.conflicts, c.lost, c.operated, c.revocations, c.recovers, c.policies)
 	names := slices.Sorted(maps.Keys(c.kinds))
 	for _, name := range names {

@@ -72,9 +72,9 @@ func (s *sim) while() time.Duration {
 }
 
 // Nobody is paused or ends between a restore and his next look: what only he
-// knew would be lost with the data. Nor is somebody resumed before those have
-// looked who knew more: he would put the ring of a while ago into the store that
-// was set back, as those would that are not aware; docs/keys.md says so.
+// knew would be lost with the data. Nor is somebody resumed then who was paused
+// since before the backup was made, as nobody starts who is unaware: he could
+// not know that the store was set back. docs/keys.md says so.
 
 // sleep pauses the process: it does nothing until it is resumed, where it was.
 func (r *simReplica) sleep(d time.Duration) {
@@ -90,13 +90,13 @@ func (r *simReplica) sleep(d time.Duration) {
 // resume lets the process go on after a while.
 func (r *simReplica) resume(rot *Rotator, d time.Duration) {
 	r.s.after(d, func() {
-		switch {
+		switch poll := r.s.plan.schedule.Poll; {
 		case r.rot != rot || !r.paused:
-		case r.s.laws.setBack && r.s.attended():
-			r.resume(rot, r.s.plan.schedule.Poll)
+		case r.s.laws.setBack && r.held.ring.version <= r.s.store.version && r.unaware():
+			r.resume(rot, poll)
 		default:
 			r.s.note("%s is resumed", r)
-			r.paused, r.next = false, r.s.now+r.s.within(r.s.plan.schedule.Poll)
+			r.paused, r.next = false, r.s.now+r.s.within(poll)
 		}
 	})
 }

@@ -121,6 +121,8 @@ func (r *simReplica) came(err error) {
 	}
 	switch {
 	case err == nil || errors.Is(err, errAway) || errors.Is(err, errLost):
+	case errors.Is(err, errWaits):
+		r.s.counts.waits++
 	case errors.Is(err, ErrBehind):
 		r.s.counts.behind++
 		if r.stuck++; r.stuck > stalePolls {

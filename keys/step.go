@@ -16,6 +16,10 @@ import (
 // errNoRing: only Start seeds a store.
 var errNoRing = fmt.Errorf("no key ring yet, the first start of the server makes it: %w", storage.ErrNotFound)
 
+// errWaits keeps a process that did not look for a while from writing its ring
+// over a store that was set back.
+var errWaits = fmt.Errorf("the store was set back, and another process may know more than this one, which did not look for a while: it waits before it writes its ring again: %w", storage.ErrUnavailable)
+
 // A task is what a step is for, beside doing what time does.
 type task struct {
 	create  bool   // make a ring where there is none
@@ -203,6 +207,9 @@ func (r *Rotator) base(ctx context.Context, found stored, mark Mark, now Instant
 	case h != nil && max(h.ring.version, found.ring.version) < mark.Version && !t.recover:
 		return Ring{}, nil, r.behind(found, mark)
 	case h != nil && found.ring.version <= h.ring.version && found.sum != h.sum:
+		if !t.recover && r.waits(h) {
+			return Ring{}, nil, errWaits
+		}
 		r.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "key ring: the store was set back, writing the ring at hand above it",
 			slog.Int64("found", int64(found.ring.version)), slog.Int64("held", int64(h.ring.version)))
 		base, revoked = h.ring, slices.Concat(revoked, found.ring.revokedKids())
@@ -217,6 +224,23 @@ func (r *Rotator) base(ctx context.Context, found stored, mark Mark, now Instant
 		return Ring{}, nil, errNoRing
 	}
 	return base, revoked, nil
+}
+
+// waits reports whether a process that finds the store set back is to leave it
+// to others for now. Those whose looks came on time know every ring that was
+// stored, and write the newest again; one that was suspended would write that of
+// a while ago, and publish it until they look. Where nobody else does within
+// three polls, it has to.
+func (r *Rotator) waits(h *held) bool {
+	poll, now := h.ring.schedule.Poll, r.cfg.Now()
+	if r.age(h) < poll+poll/2 {
+		return false
+	}
+	if since := now.Sub(r.waited); since < 0 || since > h.ring.schedule.stale() { // not while it waits already
+		r.waitedFrom = now
+	}
+	r.waited = now
+	return now.Sub(r.waitedFrom) <= h.ring.schedule.stale()
 }
 
 // refuse keeps a process that holds nothing from going on where the store was set back.
