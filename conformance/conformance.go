@@ -47,6 +47,7 @@ type Case struct {
 	Section  string // "RFC 6749 §3.2, §5.2"
 	Level    Level
 	Expected string  // one sentence
+	Means    string  // one sentence: what it means for users where it does not hold
 	Abuse    bool    // loads or attacks the server
 	Needs    []Input // beside the issuer
 	Run      func(context.Context, *Probe) Verdict

@@ -1,0 +1,7 @@
+package conformance_test
+
+func httpMutations() map[string]string {
+	return map[string]string{
+		"http-nosniff": "sniff",
+	}
+}

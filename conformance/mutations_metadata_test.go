@@ -1,0 +1,38 @@
+package conformance_test
+
+func metadataMutations() map[string]string {
+	return map[string]string{
+		"meta-8414-path":               "no-8414",
+		"meta-oidc-path":               "oidc-500",
+		"meta-status-ct":               "doc-html doc-redirect doc-203",
+		"meta-json-strict":             "doc-twice doc-bom doc-trailing doc-latin1",
+		"meta-issuer-identical":        "issuer-slash",
+		"meta-issuer-form":             "issuer-query issuer-user issuer-cleartext issuer-relative",
+		"meta-issuer-host-header":      "host-trusted forwarded-trusted forwarded-changes",
+		"meta-issuer-path-tenant":      "any-tenant",
+		"meta-both-agree":              "docs-differ",
+		"meta-token-endpoint":          "no-token-endpoint cleartext token-fragment",
+		"meta-jwks-uri":                "no-jwks-uri jwks-cleartext jwks-gone",
+		"meta-response-types":          "response-types-string authorize-no-types",
+		"meta-no-empty-arrays":         "empty-array",
+		"meta-types":                   "flag-string list-string list-mixed page-relative endpoint-cleartext text-number object-string",
+		"meta-unknown-members":         "unknown-member own-in-oauth own-in-openid",
+		"meta-scopes":                  "scope-illegal openid-unlisted",
+		"meta-oidc-required":           "openid-partial",
+		"meta-signing-algs-cover-keys": "alg-unlisted",
+		"meta-grants-truth":            "grant-unlisted grant-untrue password-off",
+		"meta-auth-methods-truth":      "no-post no-public post-unlisted basic-only",
+		"meta-auth-signing-algs":       "jwt-auth-no-algs jwt-auth-none",
+		"meta-revocation-endpoint":     "revocation-refuses revocation-400",
+		"meta-introspection-endpoint":  "introspection-silent introspection-active",
+		"meta-pkce-methods":            "authorize-plain",
+		"meta-iss-param-flag":          "authorize-no-iss",
+		"meta-dpop-algs":               "dpop-symmetric dpop-silent",
+		"meta-cors":                    "no-cors no-preflight cors-credentials",
+		"meta-cache":                   "doc-no-store doc-no-cache",
+		"meta-head":                    "head-404 head-bare",
+		"meta-method-post":             "doc-post doc-no-allow",
+		"meta-endpoints-https-only":    "http-too",
+		"meta-endpoints-alive":         "dead-endpoint broken-endpoint",
+	}
+}
