@@ -95,12 +95,27 @@ func (r *Ring) remember(held Ring, now Instant) bool {
 	if g := held.former; g.stay > f.stay && g.until.After(now.Wall.Add(held.schedule.Skew)) {
 		f = g
 	}
+	return r.reckon(f, now, func(k Key) bool { return held.find(k.ID) >= 0 })
+}
+
+// seen returns the ring with the longer stay that a machine saw, of a policy
+// that was lost with the store: tokens of that time count on it.
+func (r Ring) seen(stay time.Duration, now Instant) Ring {
+	now = now.stamped()
+	next := r.clone()
+	next.reckon(former{stay: stay, until: now.Wall.Add(stay), service: now.Service.Add(stay)}, now, func(Key) bool { return true })
+	return next
+}
+
+// reckon lets a clone reckon with a former stay if it is longer than its own,
+// for the retired keys that have part in it, and reports whether it is.
+func (r *Ring) reckon(f former, now Instant, part func(Key) bool) bool {
 	if f.stay <= r.stay() {
 		return false
 	}
 	r.former = f
 	for i := range r.keys {
-		if k := &r.keys[i]; !k.revoked() && !k.Imported && !k.GoneAt.IsZero() && held.find(k.ID) >= 0 {
+		if k := &r.keys[i]; !k.revoked() && !k.Imported && !k.GoneAt.IsZero() && part(*k) {
 			k.keep(now, f.stay)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/hallmark-auth/hallmark/storage"
 )
@@ -22,11 +23,13 @@ type Seen struct{ path string }
 type Mark struct {
 	Version storage.Version `json:"version"`           // the highest seen
 	Revoked []string        `json:"revoked,omitempty"` // kids, in the order in which they were seen
+	Stay    int64           `json:"stay_s,omitempty"`  // how long retired keys stay published by the highest version, in seconds
 }
 
 const (
 	maxMarkBytes   = 1 << 20
 	maxMarkRevoked = 7_000 // the oldest are forgotten
+	maxStay        = 100 * 365 * 24 * 3600
 )
 
 // NewSeen names the file. It is made when there is something to remember.
@@ -72,8 +75,8 @@ func parseMark(data []byte) (Mark, error) {
 	if err := json.Unmarshal(data, &m); err != nil {
 		return Mark{}, fmt.Errorf("not JSON of a mark: %w", err)
 	}
-	if m.Version < 1 || slices.ContainsFunc(m.Revoked, func(kid string) bool { return !isKid(kid) }) {
-		return Mark{}, errors.New("not a version and kids")
+	if m.Version < 1 || m.Stay < 0 || m.Stay > maxStay || slices.ContainsFunc(m.Revoked, func(kid string) bool { return !isKid(kid) }) {
+		return Mark{}, errors.New("not a version, kids and seconds")
 	}
 	return m, nil
 }
@@ -85,7 +88,9 @@ func (m Mark) covers(r Ring) bool {
 
 // raise adds what is in a ring. It never lowers.
 func (m Mark) raise(r Ring) Mark {
-	m.Version = max(m.Version, r.version)
+	if r.version >= m.Version {
+		m.Version, m.Stay = r.version, min(maxStay, int64((r.stay()+time.Second-1)/time.Second))
+	}
 	m.Revoked = slices.Clone(m.Revoked)
 	for _, kid := range r.revokedKids() {
 		if !slices.Contains(m.Revoked, kid) {

@@ -64,6 +64,36 @@ func TestSeen(t *testing.T) {
 	}
 }
 
+// TestSeenStay: a machine remembers for how long tokens of the newest ring count
+// on retired keys; a recovery from a backup with a shorter policy keeps to it.
+func TestSeenStay(t *testing.T) {
+	s := newSite(t)
+	r := s.started()
+	old, oldVersion := s.backup()
+	s.pass(time.Second)
+	longer := brisk()
+	longer.KeepAfter = 4 * brisk().KeepAfter
+	long := must(r.Edit(t.Context(), func(r Ring, now Instant, _ Generate) (Ring, error) { return r.Reschedule(longer, now) })).stay()
+	if m := must(s.seen("a").Read()); m.Stay != int64(long.Seconds()) {
+		t.Errorf("the mark says %d s, the ring %s", m.Stay, long)
+	}
+	kid := s.sign(r)
+	s.restore(old, oldVersion)
+	ring := must(s.rotator().Recover(t.Context(), false))
+	if k := ring.keys[ring.find(kid)]; k.GoneAt.Before(s.now().Add(long)) {
+		t.Errorf("after a recovery %s is gone at %s, tokens of it are about until %s", kid, k.GoneAt, s.now().Add(long))
+	}
+	// What ended is forgotten, by the ring and by the mark.
+	again := s.started()
+	for range 3 {
+		s.pass(long)
+		s.must(again.Look(t.Context()))
+	}
+	if m := must(s.seen("a").Read()); again.Ring().stay() != brisk().stay() || m.Stay != int64(brisk().stay().Seconds()) {
+		t.Errorf("long after, the ring says %s, the mark %d s", again.Ring().stay(), m.Stay)
+	}
+}
+
 // TestProbe: it says before what Raise would say, and leaves nothing behind.
 func TestProbe(t *testing.T) {
 	dir := t.TempDir()

@@ -200,10 +200,11 @@ func (r *Rotator) base(ctx context.Context, found stored, mark Mark, now Instant
 	switch {
 	case t.recover && !t.force && r.refuse(found, mark) == nil:
 		return Ring{}, nil, fmt.Errorf("%w: nothing is to be recovered, and recovering drops every private half; use `hallmark keys rotate` for new keys, `hallmark keys revoke` for a leaked one", ErrNotBehind)
-	case h == nil && !t.recover:
-		if err := r.refuse(found, mark); err != nil {
+	case h == nil:
+		if err := r.refuse(found, mark); err != nil && !t.recover {
 			return Ring{}, nil, err
 		}
+		base = base.seen(time.Duration(mark.Stay)*time.Second, now)
 	case h != nil && max(h.ring.version, found.ring.version) < mark.Version && !t.recover:
 		return Ring{}, nil, r.behind(found, mark)
 	case h != nil && found.ring.version <= h.ring.version && found.sum != h.sum:
