@@ -179,6 +179,7 @@ func (l *simLaws) restored(ring Ring) {
 		if known := l.s.byKid[k.ID]; known.revoked && !k.revoked() {
 			known.undone = true
 		}
+		l.goneAt[k.ID] = k.GoneAt // what was said since may be lost with the data
 	}
 	l.ring, l.restore = ring, l.s.now
 	for _, r := range l.s.replicas {
