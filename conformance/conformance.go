@@ -57,7 +57,8 @@ type Case struct {
 func Cases() []Case {
 	return slices.Concat(
 		metadataCases(), metadataMemberCases(), metadataTruthCases(), metadataClaimCases(), metadataHTTPCases(),
-		jwksFormCases(), jwksCases(), tokenCases(), tokenAnswerCases(), clientAuthCases(),
+		jwksFormCases(), jwksCases(), jwksNumberCases(), jwksUseCases(), jwksCertificateCases(), jwksHTTPCases(),
+		tokenCases(), tokenAnswerCases(), clientAuthCases(),
 		passwordCases(), refreshCases(), refreshScopeCases(), accessTokenCases(), introspectionCases(), httpCases(), abuseCases(),
 	)
 }

@@ -105,7 +105,7 @@ func (is *issuer) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/.well-known/oauth-authorization-server/tenant", is.metadata("no-8414"))
 	mux.HandleFunc("/tenant/.well-known/openid-configuration", is.metadata("no-oidc"))
-	mux.HandleFunc("GET /tenant/jwks", is.jwks)
+	mux.HandleFunc("/tenant/jwks", is.jwks)
 	mux.HandleFunc("/tenant/token", is.oauth(is.token))
 	mux.HandleFunc("POST /tenant/revoke", is.oauth(is.revoke))
 	mux.HandleFunc("/tenant/introspect", is.oauth(is.introspect))

@@ -272,10 +272,10 @@ func TestStopsWhenTheContextEnds(t *testing.T) {
 func TestOnlyAndSkip(t *testing.T) {
 	t.Parallel()
 	var ids []string
-	run(t, newIssuer(t).target(), conformance.Options{Only: []string{"jwks-*", "pw-ok"}, Skip: []string{"*-kid-*"}, Done: func(r conformance.Result) {
+	run(t, newIssuer(t).target(), conformance.Options{Only: []string{"jwks-k*", "jwks-etag", "pw-ok"}, Skip: []string{"*-kid-*"}, Done: func(r conformance.Result) {
 		ids = append(ids, r.ID)
 	}})
-	if got, want := strings.Join(ids, " "), "jwks-status-ct jwks-keys-array jwks-json-strict jwks-no-oct jwks-kty jwks-required-members jwks-base64url jwks-no-private jwks-cache-control jwks-etag jwks-verifies-issued pw-ok"; got != want {
+	if got, want := strings.Join(ids, " "), "jwks-keys-array jwks-kty jwks-etag pw-ok"; got != want {
 		t.Errorf("ran %s, want %s", got, want)
 	}
 }
