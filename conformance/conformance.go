@@ -59,6 +59,8 @@ func Cases() []Case {
 		metadataCases(), metadataMemberCases(), metadataTruthCases(), metadataClaimCases(), metadataHTTPCases(),
 		jwksFormCases(), jwksCases(), jwksNumberCases(), jwksUseCases(), jwksCertificateCases(), jwksHTTPCases(),
 		tokenCases(), tokenAnswerCases(), clientAuthCases(),
-		passwordCases(), refreshCases(), refreshScopeCases(), accessTokenCases(), introspectionCases(), httpCases(), abuseCases(),
+		passwordCases(), refreshCases(), refreshScopeCases(),
+		accessTokenCases(), atFormCases(), atClaimCases(), atPersonalCases(), atGrantCases(),
+		introspectionCases(), httpCases(), abuseCases(),
 	)
 }

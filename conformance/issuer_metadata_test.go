@@ -21,6 +21,12 @@ func (is *issuer) claims(mutation string) map[string]any {
 	}
 	const methods, algs = "token_endpoint_auth_methods_supported", "token_endpoint_auth_signing_alg_values_supported"
 	all := []string{"client_secret_basic", "client_secret_post", "none", "private_key_jwt"}
+	if strings.HasPrefix(mutation, "dpop-bound") {
+		return members{"dpop_signing_alg_values_supported": []string{"ES256"}}
+	}
+	if strings.HasPrefix(mutation, "cc") {
+		return members{"grant_types_supported": []string{"password", "refresh_token", "client_credentials"}}
+	}
 	return map[string]members{
 		"issuer-slash":     {"issuer": is.url + "/"},
 		"issuer-query":     {"issuer": is.url + "?a=b"},

@@ -60,6 +60,7 @@ func (is *issuer) token(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, 200, map[string]string{"access_token": "bound", "token_type": "DPoP"})
 		return
 	}
+	s.bound = is.proven(w, r)
 	is.issue(w, s, scope)
 }
 
@@ -172,6 +173,9 @@ func (is *issuer) authenticate(r *http.Request, form url.Values) string {
 // grant returns the session and the scope of the new access token.
 func (is *issuer) grant(w http.ResponseWriter, clientID string, form url.Values) (*session, []string) {
 	grant := form.Get("grant_type")
+	if s, ok := is.clientCredentials(clientID, form); ok {
+		return s, s.scope
+	}
 	switch {
 	case grant == "" && !is.mutated("no-grant-unsupported"):
 		refuse("invalid_request")
@@ -222,7 +226,7 @@ func (is *issuer) password(w http.ResponseWriter, clientID string, form url.Valu
 	if form.Has("scope") && !allowed(scope, []string{"read", "write", "admin"}) {
 		refuse("invalid_scope")
 	}
-	return &session{id: rand.Text(), client: clientID, user: name, scope: scope}, scope
+	return &session{id: rand.Text(), client: clientID, user: name, scope: scope, began: time.Now().Unix()}, scope
 }
 
 func (is *issuer) failed(u *user) {

@@ -2,16 +2,9 @@ package conformance
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"encoding/json"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 )
 
 // metadataClaimCases are about features that a server may leave alone: what it
@@ -147,7 +140,7 @@ func dpopAlgs(ctx context.Context, p *Probe) Verdict {
 		return v
 	}
 	q := p.as(p.target.Client, p.passwordForm(p.target.User))
-	q.header.Set("DPoP", dpopProof(p.doc.text("token_endpoint"), time.Now()))
+	q.header.Set("DPoP", newDPoPKey().proof(p.doc.text("token_endpoint"), "", time.Now()))
 	if a := p.send(ctx, q); strings.EqualFold(a.text("token_type"), "DPoP") {
 		return fail("a DPoP proof gets a token that is bound to it, and dpop_signing_alg_values_supported is missing")
 	}
@@ -169,24 +162,4 @@ func dpopList(doc answer) Verdict {
 		}
 	}
 	return pass()
-}
-
-// dpopProof is a valid proof of a key made for it (RFC 9449 §4.2).
-func dpopProof(address string, now time.Time) string {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(stop{undecided("no key: %v", err)})
-	}
-	options := (&jose.SignerOptions{EmbedJWK: true}).WithType("dpop+jwt")
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, options)
-	if err != nil {
-		panic(stop{undecided("no proof: %v", err)})
-	}
-	claims, _ := json.Marshal(map[string]any{"jti": rand.Text(), "htm": http.MethodPost, "htu": address, "iat": now.Unix()})
-	proof, err := signer.Sign(claims)
-	if err != nil {
-		panic(stop{undecided("no proof: %v", err)})
-	}
-	compact, _ := proof.CompactSerialize() // a fresh signature always serializes
-	return compact
 }

@@ -19,12 +19,15 @@ var notPassed = map[string]conformance.Outcome{
 	"meta-issuer-form":          conformance.Warn,
 	"meta-endpoints-https-only": conformance.NA,
 	// Not offered, and the metadata does not say so.
-	"meta-scopes":            conformance.NA,
-	"meta-auth-signing-algs": conformance.NA,
-	"meta-pkce-methods":      conformance.NA,
-	"meta-iss-param-flag":    conformance.NA,
-	"meta-dpop-algs":         conformance.NA,
-	"jwks-x5c-matches":       conformance.NA,
+	"meta-scopes":               conformance.NA,
+	"meta-auth-signing-algs":    conformance.NA,
+	"meta-pkce-methods":         conformance.NA,
+	"meta-iss-param-flag":       conformance.NA,
+	"meta-dpop-algs":            conformance.NA,
+	"jwks-x5c-matches":          conformance.NA,
+	"at-not-id-token":           conformance.NA,
+	"at-client-credentials-sub": conformance.NA,
+	"at-cnf":                    conformance.NA,
 }
 
 // TestConformance runs every case of the suite against this server, the ones
@@ -39,8 +42,8 @@ func TestConformance(t *testing.T) {
 			Network: throttle.Bucket{Burst: 1000, Every: time.Second},
 		}, time.Now)
 	})
-	user, victim := k.addUser("alice"), k.addUser("victim")
-	scopes := func(c *storage.Client) { c.DefaultScopes = []string{"read", "write"} }
+	user, victim := k.addUser("alice", func(u *storage.User) { u.Claims.Roles = []string{"editor"} }), k.addUser("victim")
+	scopes := func(c *storage.Client) { c.DefaultScopes, c.Claims = []string{"read", "write"}, []string{"roles"} }
 	client := func(id string, method storage.AuthMethod, change ...func(*storage.Client)) conformance.Client {
 		a := k.addClient(id, method, append(change, scopes)...)
 		return conformance.Client{ID: a.ID, Secret: a.secret, Method: string(method)}
