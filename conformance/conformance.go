@@ -61,6 +61,6 @@ func Cases() []Case {
 		tokenCases(), tokenAnswerCases(), clientAuthCases(),
 		passwordCases(), refreshCases(), refreshScopeCases(),
 		accessTokenCases(), atFormCases(), atClaimCases(), atPersonalCases(), atGrantCases(),
-		introspectionCases(), httpCases(), abuseCases(),
+		introspectionCases(), introspectionOtherCases(), httpCases(), abuseCases(),
 	)
 }

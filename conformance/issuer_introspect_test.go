@@ -3,9 +3,13 @@ package conformance_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/hallmark-auth/hallmark/conformance"
 )
@@ -51,6 +55,12 @@ func (is *issuer) introspect(w http.ResponseWriter, r *http.Request) {
 	if is.mutated("introspection-talks") {
 		told["iss"] = is.url
 	}
+	if !is.mutated("introspection-storable") {
+		w.Header().Set("Cache-Control", "no-store")
+	}
+	if strings.HasPrefix(r.Header.Get("Accept"), "application/token-introspection") && is.signsAnswers(w, client, told) {
+		return
+	}
 	writeJSON(w, 200, told)
 }
 
@@ -66,7 +76,8 @@ func (is *issuer) told(client string, form url.Values) map[string]any {
 		s, access = &session{client: client}, true
 	}
 	switch {
-	case s == nil, s.client != client, s.ended && !is.mutated("introspection-stale"), is.mutated("introspection-blind"),
+	case s == nil, s.client != client && !is.mutated("introspection-of-all") && !(access && is.mutated("introspection-of-access")),
+		s.ended && !is.mutated("introspection-stale"), is.mutated("introspection-blind"),
 		hint != "" && access != (hint == "access_token") && is.mutated("hint-believed"):
 		return map[string]any{"active": false}
 	case !access:
@@ -75,7 +86,14 @@ func (is *issuer) told(client string, form url.Values) map[string]any {
 		claims = map[string]any{}
 	}
 	claims["active"], claims["token_type"] = true, "Bearer"
+	if s.bound != "" && !is.mutated("dpop-bound-told-bearer") {
+		claims["token_type"] = "DPoP"
+	}
 	switch {
+	case is.mutated("dpop-bound-untold"):
+		delete(claims, "cnf")
+	case is.mutated("introspection-aud-client"):
+		claims["aud"] = client
 	case is.mutated("introspection-text"):
 		claims["active"] = "true"
 	case is.mutated("introspection-sub"):
@@ -92,4 +110,31 @@ func (is *issuer) unverified(token string) (claims map[string]any) {
 		json.Unmarshal(text, &claims)
 	}
 	return claims
+}
+
+// signsAnswers answers as RFC 9701 says, where a mutation offers that. It
+// reports whether it did.
+func (is *issuer) signsAnswers(w http.ResponseWriter, client string, told members) bool {
+	claims := members{"iss": is.url, "aud": client, "iat": time.Now().Unix(), "token_introspection": told}
+	header, key := map[jose.HeaderKey]any{"typ": "token-introspection+jwt", "kid": is.key.KeyID}, is.key.Key
+	switch {
+	case is.mutated("intro-jwt"):
+	case is.mutated("intro-jwt-typ"):
+		header["typ"] = "JWT"
+	case is.mutated("intro-jwt-no-aud"):
+		delete(claims, "aud")
+	case is.mutated("intro-jwt-iss"):
+		claims["iss"] = "https://other.example"
+	case is.mutated("intro-jwt-undated"):
+		delete(claims, "iat")
+	case is.mutated("intro-jwt-flat"):
+		delete(claims, "token_introspection")
+	case is.mutated("intro-jwt-forged"):
+		key = is.stray.Key
+	default:
+		return false
+	}
+	w.Header().Set("Content-Type", "application/token-introspection+jwt")
+	io.WriteString(w, is.compact(key, header, claims))
+	return true
 }

@@ -24,6 +24,9 @@ func (is *issuer) claims(mutation string) map[string]any {
 	if strings.HasPrefix(mutation, "dpop-bound") {
 		return members{"dpop_signing_alg_values_supported": []string{"ES256"}}
 	}
+	if strings.HasPrefix(mutation, "intro-jwt") {
+		return members{"introspection_signing_alg_values_supported": []string{"ES256"}}
+	}
 	if strings.HasPrefix(mutation, "cc") {
 		return members{"grant_types_supported": []string{"password", "refresh_token", "client_credentials"}}
 	}

@@ -14,28 +14,34 @@ func metadataClaimCases() []Case {
 		Case{
 			ID: "meta-auth-signing-algs", Section: "RFC 8414 §2", Level: Must, Run: inEach(authSigningAlgs),
 			Expected: "Where clients may authenticate by JWT, its algorithms are listed, RS256 among them and none not.",
+			Means:    "Clients sign with an algorithm that is refused, or need not sign at all.",
 		},
 		Case{
 			ID: "meta-revocation-endpoint", Section: "RFC 8414 §2", Level: Should,
 			Expected: "A revocation_endpoint answers a client that authenticates as the metadata says (by client_secret_basic when it does not).",
+			Means:    "Logging out does not end anything, and the client cannot tell.",
 			Run:      worksAsSaid("revocation_endpoint", revoked),
 		},
 		Case{
 			ID: "meta-introspection-endpoint", Section: "RFC 8414 §2", Level: Should,
 			Expected: "An introspection_endpoint answers a client that authenticates as the metadata says, which it must, for there is no default.",
+			Means:    "Resource servers that ask about tokens cannot, and refuse them all.",
 			Run:      worksAsSaid("introspection_endpoint", introspected),
 		},
 		Case{
 			ID: "meta-pkce-methods", Section: "RFC 8414 §2; RFC 9700 §2.1.1", Level: Must, Run: inEach(authorizing(pkceMethods)),
 			Expected: "Where there is an authorization endpoint, code_challenge_methods_supported lists S256.",
+			Means:    "Clients leave out PKCE or use plain, and who sees an authorization code can use it.",
 		},
 		Case{
 			ID: "meta-iss-param-flag", Section: "RFC 9207 §3", Level: BCP, Run: inEach(authorizing(issParameter)),
 			Expected: "Where there is an authorization endpoint, authorization_response_iss_parameter_supported is true.",
+			Means:    "Clients of several issuers can be made to send the code of one to another.",
 		},
 		Case{
 			ID: "meta-dpop-algs", Section: "RFC 9449 §5.1", Level: Must, Run: dpopAlgs,
 			Expected: "Where DPoP is supported, its algorithms are listed, asymmetric ones only.",
+			Means:    "Clients do not find out that they can bind their tokens, or do it with a secret that others know.",
 		},
 	)
 }

@@ -34,6 +34,8 @@ var short = map[string]conformance.Outcome{
 	"at-not-id-token":           conformance.NA,
 	"at-client-credentials-sub": conformance.NA,
 	"at-cnf":                    conformance.NA,
+	"intro-cnf":                 conformance.NA,
+	"intro-jwt-response":        conformance.NA,
 }
 
 // right reports whether r is what an issuer that keeps the rules gets.

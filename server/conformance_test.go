@@ -28,6 +28,8 @@ var notPassed = map[string]conformance.Outcome{
 	"at-not-id-token":           conformance.NA,
 	"at-client-credentials-sub": conformance.NA,
 	"at-cnf":                    conformance.NA,
+	"intro-cnf":                 conformance.NA,
+	"intro-jwt-response":        conformance.NA,
 }
 
 // TestConformance runs every case of the suite against this server, the ones
