@@ -28,12 +28,12 @@ func accessTokenCases() []Case {
 			Means:    "The token is refused at once, or is good for ever once it is stolen.",
 		},
 		Case{
-			ID: "at-iat", Section: "RFC 9068 §2.2", Level: Must, Needs: signsIn(), Run: atIat,
+			ID: "at-iat", Section: "RFC 9068 §2.2; measured", Level: Must, Needs: signsIn(), Run: atIat,
 			Expected: "iat is an integer and not in the future: verifiers without leeway refuse a token that is.",
 			Means:    "Verifiers refuse fresh tokens now and then, depending on whose clock is ahead.",
 		},
 		Case{
-			ID: "at-nbf-harmless", Section: "RFC 7519 §4.1.5", Level: BCP, Needs: signsIn(), Run: atNbf,
+			ID: "at-nbf-harmless", Section: "RFC 7519 §4.1.5; measured", Level: BCP, Needs: signsIn(), Run: atNbf,
 			Expected: "nbf is absent or not after iat: verifiers without leeway refuse the token otherwise.",
 			Means:    "Verifiers without leeway refuse fresh tokens for a second or more.",
 		},
