@@ -61,6 +61,7 @@ func Cases() []Case {
 		tokenCases(), tokenAnswerCases(), clientAuthCases(),
 		passwordCases(), refreshCases(), refreshScopeCases(),
 		accessTokenCases(), atFormCases(), atClaimCases(), atPersonalCases(), atGrantCases(),
-		introspectionCases(), introspectionOtherCases(), httpCases(), abuseCases(),
+		introspectionCases(), introspectionOtherCases(),
+		bearerCases(), bearerPlaceCases(), httpCases(), abuseCases(),
 	)
 }

@@ -96,6 +96,7 @@ func (is *issuer) target() conformance.Target {
 		User:   conformance.User{Name: "alice", Password: alicePassword},
 		Victim: conformance.User{Name: "victim", Password: victimPassword},
 		Scope:  "read write", Ungranted: "admin",
+		ResourceURL: is.url + "/api",
 	}
 }
 
@@ -109,6 +110,7 @@ func (is *issuer) handler() http.Handler {
 	mux.HandleFunc("/tenant/token", is.oauth(is.token))
 	mux.HandleFunc("POST /tenant/revoke", is.oauth(is.revoke))
 	mux.HandleFunc("/tenant/introspect", is.oauth(is.introspect))
+	mux.HandleFunc("/tenant/api", is.resource)
 	mux.HandleFunc("/tenant/broken", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		is.mu.Lock()

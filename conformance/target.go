@@ -47,6 +47,8 @@ type Target struct {
 	Ungranted   string        // a scope outside Scope that Client may ask for
 	RetryWindow time.Duration // how long the issuer lets Client repeat a refresh; 0: not at all
 
+	ResourceURL string // a protected resource: takes access tokens of Client for Scope, with GET
+
 	HTTP *http.Client // default: one of our own; redirects are never followed
 }
 
@@ -60,6 +62,7 @@ const (
 	NeedBasic        Input = "--basic-client-id and --basic-client-secret-file, or another client with client_secret_basic"
 	NeedPost         Input = "--post-client-id and --post-client-secret-file, or another client with client_secret_post"
 	NeedPublic       Input = "--public-client-id, or another client with none"
+	NeedResourceURL  Input = "--resource-url (a protected resource that takes the access tokens)"
 	NeedConfidential Input = "a client with a secret, such as --basic-client-id and --basic-client-secret-file"
 	NeedUser         Input = "--username and --password-file"
 	NeedVictim       Input = "--user2-username and --user2-password-file (a user that wrong passwords may be tried on)"
@@ -123,6 +126,8 @@ func (t Target) has(in Input) bool {
 		return t.post().known()
 	case NeedPublic:
 		return t.public().known()
+	case NeedResourceURL:
+		return t.ResourceURL != ""
 	case NeedConfidential:
 		return t.confidential().known()
 	case NeedUser:
@@ -150,6 +155,9 @@ func (t Target) check() error {
 	}
 	if t.Victim.Name != "" && t.Victim.Name == t.User.Name {
 		return errors.New("the user for wrong passwords must not be the user that signs in")
+	}
+	if why := notSecure(t.ResourceURL); t.ResourceURL != "" && why != "" {
+		return fmt.Errorf("the protected resource %q is %s: tokens are sent in the clear to loopback only", t.ResourceURL, why)
 	}
 	return nil
 }

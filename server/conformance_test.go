@@ -1,10 +1,13 @@
 package server_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
 	"github.com/hallmark-auth/hallmark/conformance"
+	"github.com/hallmark-auth/hallmark/discovery/verify"
 	"github.com/hallmark-auth/hallmark/server"
 	"github.com/hallmark-auth/hallmark/server/throttle"
 	"github.com/hallmark-auth/hallmark/storage"
@@ -58,6 +61,7 @@ func TestConformance(t *testing.T) {
 		User:   conformance.User{Name: user.Name, Password: user.password},
 		Victim: conformance.User{Name: victim.Name, Password: victim.password},
 		Scope:  "read write", Ungranted: "admin", RetryWindow: storage.DefaultRetryWindow,
+		ResourceURL: newResource(k),
 	}
 	report, err := conformance.Run(t.Context(), target, conformance.Options{Abuse: true})
 	k.must(err)
@@ -73,4 +77,15 @@ func TestConformance(t *testing.T) {
 			t.Errorf("%s: %s, want %s: %s", r.ID, r.Outcome, want, r.Why+" | "+r.Sent+" | "+r.Got)
 		}
 	}
+}
+
+// newResource starts a protected resource that verifies with our package, and
+// returns its address.
+func newResource(k *kit) string {
+	v, err := verify.New(k.Context(), k.issuer, apiAudience)
+	k.must(err)
+	k.Cleanup(v.Close)
+	api := httptest.NewServer(v.Require("read")(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })))
+	k.Cleanup(api.Close)
+	return api.URL
 }
