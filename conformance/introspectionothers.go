@@ -30,6 +30,11 @@ func introspectionOtherCases() []Case {
 			Means:    "Any application that gets hold of tokens learns whose they are and what they allow.",
 		},
 		Case{
+			ID: "intro-aud-isolation", Section: "RFC 7662 §2.2, §4", Level: Should, Needs: signsIn(NeedSecond, NeedAPI), Run: introIsolation,
+			Expected: "An API is told of the tokens that are for it, and of those for other APIs nothing, or less.",
+			Means:    "An API that other APIs' tokens get to, by mistake or by theft, learns whose they are and can tell which work.",
+		},
+		Case{
 			ID: "intro-cnf", Section: "RFC 9449 §6.2", Level: Must, Needs: needs, Run: introBound,
 			Expected: "Of a token that is bound by DPoP, cnf has the thumbprint of its key, and token_type is DPoP if it is said.",
 			Means:    "Resource servers that ask take the token for a bearer token, and whoever steals it uses it.",
@@ -84,6 +89,29 @@ func introClientToken(ctx context.Context, p *Probe) Verdict {
 	a := p.send(ctx, p.question(asks, p.signIn(ctx, owns).access))
 	if auds := (jwt{claims: a.json}).audiences(); slices.Contains(auds, asks.ID) {
 		return absent("client %s is the audience of client %s's tokens", asks.ID, owns.ID)
+	}
+	return untold(a)
+}
+
+// introIsolation compares what an API is told of two tokens.
+func introIsolation(ctx context.Context, p *Probe) Verdict {
+	p.documents(ctx) // the evidence
+	if p.doc.text("introspection_endpoint") == "" {
+		return absent("there is no introspection_endpoint")
+	}
+	own, others := p.signIn(ctx, p.target.Client), p.signIn(ctx, p.target.Second)
+	one, ok := parseJWT(own.access)
+	two, also := parseJWT(others.access)
+	if ok && also && slices.Equal(one.audiences(), two.audiences()) {
+		return undecided("the tokens of both clients are for %q: give a second client whose tokens are for another API", one.audiences())
+	}
+	told := p.send(ctx, p.question(p.target.API, own.access))
+	if told.json["active"] != true {
+		return undecided("client %s is not told of a token of client %s, so nothing else would prove anything", p.target.API.ID, p.target.Client.ID)
+	}
+	a := p.send(ctx, p.question(p.target.API, others.access))
+	if a.json["active"] == true && len(a.json) < len(told.json) {
+		return Verdict{Pass, "it is told less: " + strings.Join(sortedNames(a.json), " ")}
 	}
 	return untold(a)
 }

@@ -21,11 +21,14 @@ import (
 // spoilClaims does to an access token's claims what a mutation says.
 func (is *issuer) spoilClaims(s *session, claims members) {
 	now := time.Now().Unix()
+	if s.client == "second" { // whose API is another one
+		claims["aud"] = "https://other.example"
+	}
 	for _, m := range []struct {
 		mutation, claim string
 		value           any
 	}{
-		{"iss-other", "iss", "https://other.example"}, {"iss-final-slash", "iss", is.url + "/"},
+		{"aud-one", "aud", "https://api.example"}, {"iss-other", "iss", "https://other.example"}, {"iss-final-slash", "iss", is.url + "/"},
 		{"exp-ms", "exp", (now + 600) * 1000}, {"auth-time-text", "auth_time", "now"}, {"auth-time-ahead", "auth_time", now + 100},
 		{"auth-time-moves", "auth_time", s.began - int64(is.requests)}, {"no-auth-time", "auth_time", nil},
 		{"acr-number", "acr", 1}, {"amr-string", "amr", "pwd"}, {"acr-amr", "amr", []string{"pwd"}}, {"acr-amr", "acr", "1"},
@@ -108,8 +111,8 @@ func (is *issuer) respelt(compact string) string {
 	return compact
 }
 
-// addIDToken adds one where a mutation says so.
-func (is *issuer) addIDToken(s *session, body members) {
+// identify adds an ID token where a mutation says so.
+func (is *issuer) identify(s *session, body members) {
 	claims := members{"iss": is.url, "sub": s.user, "aud": s.client, "exp": time.Now().Unix() + 600, "iat": time.Now().Unix()}
 	header := map[jose.HeaderKey]any{"typ": "JWT", "kid": is.key.KeyID}
 	switch {

@@ -76,7 +76,7 @@ func (is *issuer) told(client string, form url.Values) map[string]any {
 		s, access = &session{client: client}, true
 	}
 	switch {
-	case s == nil, s.client != client && !is.mutated("introspection-of-all") && !(access && is.mutated("introspection-of-access")),
+	case s == nil, s.client != client && !is.tells(client, s, access),
 		s.ended && !is.mutated("introspection-stale"), is.mutated("introspection-blind"),
 		hint != "" && access != (hint == "access_token") && is.mutated("hint-believed"):
 		return map[string]any{"active": false}
@@ -84,6 +84,9 @@ func (is *issuer) told(client string, form url.Values) map[string]any {
 		return map[string]any{"active": true, "client_id": s.client}
 	case claims == nil: // opaque
 		claims = map[string]any{}
+	}
+	if client == "api" && s.client == "second" && is.mutated("introspection-little") {
+		return map[string]any{"active": true, "exp": claims["exp"]}
 	}
 	claims["active"], claims["token_type"] = true, "Bearer"
 	if s.bound != "" && !is.mutated("dpop-bound-told-bearer") {
@@ -102,6 +105,19 @@ func (is *issuer) told(client string, form url.Values) map[string]any {
 		claims["aud"] = []any{claims["aud"]}
 	}
 	return claims
+}
+
+// tells reports whether a client is told of another one's token.
+func (is *issuer) tells(client string, s *session, access bool) bool {
+	switch {
+	case is.mutated("introspection-of-all"):
+		return true
+	case client != "api" || !access:
+		return access && is.mutated("introspection-of-access")
+	case is.mutated("introspection-api-blind"):
+		return false
+	}
+	return s.client != "second" || is.mutated("introspection-api-all") || is.mutated("introspection-little")
 }
 
 func (is *issuer) unverified(token string) (claims map[string]any) {

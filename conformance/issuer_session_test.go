@@ -98,7 +98,7 @@ func (is *issuer) issue(w http.ResponseWriter, s *session, scope []string) {
 	}
 	is.seen = append(is.seen, body["access_token"].(string), s.current)
 	is.access[body["access_token"].(string)] = s
-	if is.addIDToken(s, body); s.bound != "" {
+	if is.identify(s, body); s.bound != "" {
 		body["token_type"] = "DPoP"
 	}
 	status := 200

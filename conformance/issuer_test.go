@@ -64,6 +64,7 @@ func newIssuer(t *testing.T, mutations ...string) *issuer {
 		clients: map[string]client{
 			"app": {appSecret, conformance.AuthBasic, 0}, "second": {secondSecret, conformance.AuthBasic, 0},
 			"poster": {postSecret, conformance.AuthPost, 0}, "spa": {"", conformance.AuthNone, 0},
+			"api":     {postSecret, conformance.AuthBasic, 0}, // of https://api.example
 			"lenient": {secondSecret, conformance.AuthBasic, 200 * time.Millisecond},
 		},
 		users: map[string]*user{"alice": {password: alicePassword}, "victim": {password: victimPassword}},
@@ -96,7 +97,7 @@ func (is *issuer) target() conformance.Target {
 		User:   conformance.User{Name: "alice", Password: alicePassword},
 		Victim: conformance.User{Name: "victim", Password: victimPassword},
 		Scope:  "read write", Ungranted: "admin",
-		ResourceURL: is.url + "/api",
+		ResourceURL: is.url + "/api", API: conformance.Client{ID: "api", Secret: postSecret},
 	}
 }
 

@@ -125,6 +125,7 @@ func TestSkippedNamesTheFlag(t *testing.T) {
 		{"pw-ok", "--username", func(t *conformance.Target) { t.User.Password = "" }},
 		{"tok-dup-scope", "--scope", func(t *conformance.Target) { t.Scope = "" }},
 		{"rt-scope-narrow", "--scope", func(t *conformance.Target) { t.Scope = "read" }},
+		{"intro-aud-isolation", "--api-client-id", func(t *conformance.Target) { t.API = conformance.Client{} }},
 		{"bear-missing", "--resource-url", func(t *conformance.Target) { t.ResourceURL = "" }},
 		{"rt-scope-widen", "--scope-ungranted", func(t *conformance.Target) { t.Ungranted = "" }},
 		{"cauth-basic-plus-other-id", "--client2-id", func(t *conformance.Target) {

@@ -29,7 +29,7 @@ type User struct{ Name, Password string }
 
 // A Target is the issuer and what the cases may use there. Only Issuer is
 // needed; the cases that lack an input are skipped and name the flag for it.
-// Every client must be allowed the password and refresh_token grants for Scope.
+// Every client but API must be allowed the password and refresh_token grants for Scope.
 type Target struct {
 	Issuer string // exactly as users write it
 
@@ -39,6 +39,7 @@ type Target struct {
 	Post   Client // registered for client_secret_post; same default
 	Public Client // registered for none; same default
 	Strict Client // its RetryWindow is 0: spares a case the wait
+	API    Client // of the API that Client's tokens are for, and Second's are not; need have no grants
 
 	User   User // signs in correctly only
 	Victim User // gets the wrong passwords; must not be anybody's account
@@ -62,6 +63,7 @@ const (
 	NeedBasic        Input = "--basic-client-id and --basic-client-secret-file, or another client with client_secret_basic"
 	NeedPost         Input = "--post-client-id and --post-client-secret-file, or another client with client_secret_post"
 	NeedPublic       Input = "--public-client-id, or another client with none"
+	NeedAPI          Input = "--api-client-id and --api-client-secret-file (of the API that the client's tokens are for, and the second client's are not)"
 	NeedResourceURL  Input = "--resource-url (a protected resource that takes the access tokens)"
 	NeedConfidential Input = "a client with a secret, such as --basic-client-id and --basic-client-secret-file"
 	NeedUser         Input = "--username and --password-file"
@@ -126,6 +128,8 @@ func (t Target) has(in Input) bool {
 		return t.post().known()
 	case NeedPublic:
 		return t.public().known()
+	case NeedAPI:
+		return t.API.known()
 	case NeedResourceURL:
 		return t.ResourceURL != ""
 	case NeedConfidential:

@@ -55,13 +55,13 @@ func TestConformance(t *testing.T) {
 	}
 	target := conformance.Target{
 		Issuer: k.issuer,
-		Client: client("web", storage.AuthNone), Second: client("other", storage.AuthNone),
+		Client: client("web", storage.AuthNone), Second: client("other", storage.AuthNone, func(c *storage.Client) { c.DefaultAudiences = []string{otherAudience} }),
 		Basic: client("backend", storage.AuthBasic), Post: client("poster", storage.AuthPost),
 		Strict: client("strict", storage.AuthNone, func(c *storage.Client) { c.RetryWindow = 0 }),
 		User:   conformance.User{Name: user.Name, Password: user.password},
 		Victim: conformance.User{Name: victim.Name, Password: victim.password},
 		Scope:  "read write", Ungranted: "admin", RetryWindow: storage.DefaultRetryWindow,
-		ResourceURL: newResource(k),
+		ResourceURL: newResource(k), API: client("api", storage.AuthBasic, func(c *storage.Client) { c.Introspects = []string{apiAudience} }),
 	}
 	report, err := conformance.Run(t.Context(), target, conformance.Options{Abuse: true})
 	k.must(err)

@@ -33,6 +33,7 @@ type conformanceCmd struct {
 	Post   Party  `embed:"" prefix:"post-client-" group:"A client of client_secret_post, if the others are not"`
 	Public Party  `embed:"" prefix:"public-client-" group:"A public client, if the others are not"`
 	Strict Party  `embed:"" prefix:"strict-client-" group:"A client that may not repeat a refresh; spares a case the wait"`
+	API    Party  `embed:"" prefix:"api-client-" group:"The API that the first client's tokens are for, and the second one's are not; it asks about tokens"`
 	User   Person `embed:"" group:"A user that signs in"`
 	Victim Person `embed:"" prefix:"user2-" group:"A user that wrong passwords may be tried on; nobody's account"`
 
@@ -81,7 +82,7 @@ func (c *conformanceCmd) target() (conformance.Target, error) {
 		to   *conformance.Client
 	}{
 		{c.Client, &t.Client}, {c.Second, &t.Second}, {c.Basic, &t.Basic},
-		{c.Post, &t.Post}, {c.Public, &t.Public}, {c.Strict, &t.Strict},
+		{c.Post, &t.Post}, {c.Public, &t.Public}, {c.Strict, &t.Strict}, {c.API, &t.API},
 	} {
 		*party.to = conformance.Client{ID: party.from.ID, Method: party.from.Auth}
 		if party.from.SecretFile == "" {
