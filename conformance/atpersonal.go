@@ -10,7 +10,7 @@ import (
 func atPersonalCases() []Case {
 	return group("at",
 		Case{
-			ID: "at-no-pii", Section: "RFC 9068 §6; RFC 8725 §2", Level: BCP, Needs: signsIn(), Run: atNoPersonalData,
+			ID: "at-no-pii", Section: "RFC 9068 §6; RFC 7519 §12", Level: BCP, Needs: signsIn(), Run: atNoPersonalData,
 			Expected: "The claims hold no password and no hash of one, nor an address or a number of the user unless the scope asks for it.",
 			Means:    "Every resource server, proxy and log that sees the token knows it, for claims are encoded, not encrypted.",
 		},

@@ -28,7 +28,7 @@ func bearerCases() []Case {
 			Means:    "The data is open to everybody; or clients do not learn that they need a token, and do not ask the user to log in.",
 		},
 		Case{
-			ID: "bear-invalid", Section: "RFC 6750 §3, §3.1", Level: Must, Needs: needs, Run: bearInvalid,
+			ID: "bear-invalid", Section: "RFC 6750 §3, §3.1; RFC 9068 §4", Level: Must, Needs: needs, Run: bearInvalid,
 			Expected: "A token that nobody issued, or that was changed, is 401 with the error invalid_token.",
 			Means:    "Anybody reads any user's data; or clients do not learn that they should refresh.",
 		},
@@ -143,7 +143,8 @@ func bearMissing(ctx context.Context, p *Probe) Verdict {
 }
 
 // bearInvalid also changes a character of a valid token's signature, or of an
-// opaque token: not the last one, which may have bits that do not count.
+// opaque token: not the last one, which may have bits that do not count. Only
+// of the profile's tokens the error must be said (RFC 9068 §4).
 func bearInvalid(ctx context.Context, p *Probe) Verdict {
 	t := p.admitted(ctx)
 	middle := max(strings.LastIndex(t.access, ".")+1, len(t.access)/2)
@@ -153,9 +154,13 @@ func bearInvalid(ctx context.Context, p *Probe) Verdict {
 	}
 	changed := t.access[:middle] + other + t.access[middle+1:]
 	p.secrets.learn("changed access_token", changed)
-	for _, token := range []string{random("garbage"), changed} {
+	parsed, _ := parseJWT(t.access)
+	typ, _ := parsed.header["typ"].(string)
+	profiled := strings.TrimPrefix(strings.ToLower(typ), "application/") == "at+jwt"
+	for _, token := range []string{changed, random("garbage")} {
 		a := p.bear(ctx, "Bearer "+token)
 		challenge, ok := bearerChallenge(a)
+		said := slices.Equal(challenge["error"], []string{"invalid_token"})
 		switch {
 		case a.status/100 == 2:
 			return fail("it is accepted")
@@ -163,7 +168,9 @@ func bearInvalid(ctx context.Context, p *Probe) Verdict {
 			return fail("it answers %d", a.status)
 		case !ok: // RFC 6750 §3
 			return fail("there is no Bearer challenge")
-		case a.status != http.StatusUnauthorized || !slices.Equal(challenge["error"], []string{"invalid_token"}): // both a SHOULD
+		case !said && token == changed && profiled:
+			return fail("the error is %q, not invalid_token", challenge["error"])
+		case a.status != http.StatusUnauthorized || !said: // RFC 6750 §3.1: both a SHOULD
 			return Verdict{Warn, "it is not 401 with invalid_token"}
 		}
 	}

@@ -91,6 +91,8 @@ func TestClaims(t *testing.T) {
 		{"aud-array", "intro-aud-isolation", conformance.Pass, ""},
 		{"aud-one", "intro-aud-isolation", conformance.Inconclusive, "of both clients are for"},
 		{"no-introspection", "intro-aud-isolation", conformance.NA, "no introspection_endpoint"},
+		{"sub-random", "at-sub", conformance.Warn, "another sub"},
+		{"opaque api-no-code", "bear-invalid", conformance.Warn, "not 401 with"},
 		{"rsa-factor", "jwks-rsa-weak", conformance.Warn, "that 3 divides"},
 		{"rsa-shared", "jwks-rsa-weak", conformance.Warn, "in common with"},
 		{"rsa-roca", "jwks-rsa-weak", conformance.Warn, "Infineon"},

@@ -107,6 +107,9 @@ func (is *issuer) bodyToken(r *http.Request) string {
 
 // challenge refuses a request.
 func (is *issuer) challenge(w http.ResponseWriter, status int, code string) {
+	if is.mutated("api-no-code") {
+		code = ""
+	}
 	header := `Bearer realm="a, \"b\"", scope=read`
 	if code != "" || is.mutated("api-error-always") {
 		header += `, error="` + code + `"`

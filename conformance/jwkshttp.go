@@ -11,7 +11,7 @@ import (
 func jwksHTTPCases() []Case {
 	return group("jwks",
 		Case{
-			ID: "jwks-cors", Section: "RFC 9700 §2.6", Level: Should, Run: jwksCORS,
+			ID: "jwks-cors", Section: "RFC 9700 §2.6", Level: BCP, Run: jwksCORS,
 			Expected: "Pages of any origin may read the keys, without credentials, after a preflight too.",
 			Means:    "Code in a browser cannot verify a token: the keys are public, and it may not read them.",
 		},

@@ -13,7 +13,7 @@ import (
 func metadataHTTPCases() []Case {
 	return group("metadata",
 		Case{
-			ID: "meta-cors", Section: "RFC 9700 §2.6", Level: Should, Run: atEach(metaCORS),
+			ID: "meta-cors", Section: "RFC 9700 §2.6", Level: BCP, Run: atEach(metaCORS),
 			Expected: "Pages of any origin may read the document, without credentials, after a preflight too.",
 			Means:    "Applications in a browser cannot read the document and must have the endpoints built in.",
 		},

@@ -5,7 +5,7 @@ func bearMutations() map[string]string {
 		"bear-header-ok":        "api-deaf",
 		"bear-scheme-case":      "api-case",
 		"bear-missing":          "api-open api-no-challenge",
-		"bear-invalid":          "api-open api-forgery api-500 api-no-challenge",
+		"bear-invalid":          "api-open api-forgery api-500 api-no-challenge api-no-code",
 		"bear-scope":            "api-scope-401",
 		"bear-malformed":        "api-first-token",
 		"bear-www-auth-syntax":  "api-bare api-twice api-illegal api-unclosed",
