@@ -111,8 +111,26 @@ func (is *issuer) respelt(compact string) string {
 	return compact
 }
 
-// identify adds an ID token where a mutation says so.
-func (is *issuer) identify(s *session, body members) {
+// begin is grant, with the client's own grant too, and with DPoP.
+func (is *issuer) begin(w http.ResponseWriter, r *http.Request, clientID string, form url.Values) (*session, []string) {
+	s := is.clientCredentials(clientID, form)
+	scope := []string{"read"}
+	if s == nil {
+		s, scope = is.grant(w, clientID, form)
+	}
+	if s.began == 0 {
+		s.began = time.Now().Unix()
+	}
+	s.bound = is.proven(w, r)
+	return s, scope
+}
+
+// addTo adds to a token answer what belongs to a bound token, and an ID token
+// where a mutation says so.
+func (is *issuer) addTo(body members, s *session) {
+	if s.bound != "" {
+		body["token_type"] = "DPoP"
+	}
 	claims := members{"iss": is.url, "sub": s.user, "aud": s.client, "exp": time.Now().Unix() + 600, "iat": time.Now().Unix()}
 	header := map[jose.HeaderKey]any{"typ": "JWT", "kid": is.key.KeyID}
 	switch {
@@ -133,14 +151,14 @@ func (is *issuer) identify(s *session, body members) {
 }
 
 // clientCredentials is the grant of RFC 6749 §4.4, with mutations only.
-func (is *issuer) clientCredentials(clientID string, form url.Values) (*session, bool) {
+func (is *issuer) clientCredentials(clientID string, form url.Values) *session {
 	subject := map[string]string{"cc": clientID, "cc-service": "service-of-" + clientID, "cc-as-user": "alice", "cc-nobody": ""}
 	for mutation, sub := range subject {
 		if is.mutated(mutation) && form.Get("grant_type") == "client_credentials" {
-			return &session{id: rand.Text(), client: clientID, user: sub, scope: []string{"read"}, began: time.Now().Unix()}, true
+			return &session{id: rand.Text(), client: clientID, user: sub, scope: []string{"read"}}
 		}
 	}
-	return nil, false
+	return nil
 }
 
 // proven returns the thumbprint of the key that a DPoP proof is of, where a

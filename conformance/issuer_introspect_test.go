@@ -71,13 +71,15 @@ func (is *issuer) told(client string, form url.Values) map[string]any {
 	if !access {
 		s = is.sessions[token]
 	}
-	claims := is.unverified(token)
+	claims, asks := is.unverified(token), client
+	if s != nil && is.tells(client, s, access) {
+		client = s.client
+	}
 	if s == nil && claims != nil && is.mutated("introspection-unverified") {
 		s, access = &session{client: client}, true
 	}
 	switch {
-	case s == nil, s.client != client && !is.tells(client, s, access),
-		s.ended && !is.mutated("introspection-stale"), is.mutated("introspection-blind"),
+	case s == nil, s.client != client, s.ended && !is.mutated("introspection-stale"), is.mutated("introspection-blind"),
 		hint != "" && access != (hint == "access_token") && is.mutated("hint-believed"):
 		return map[string]any{"active": false}
 	case !access:
@@ -85,7 +87,7 @@ func (is *issuer) told(client string, form url.Values) map[string]any {
 	case claims == nil: // opaque
 		claims = map[string]any{}
 	}
-	if client == "api" && s.client == "second" && is.mutated("introspection-little") {
+	if asks == "api" && s.client == "second" && is.mutated("introspection-little") {
 		return map[string]any{"active": true, "exp": claims["exp"]}
 	}
 	claims["active"], claims["token_type"] = true, "Bearer"
@@ -96,7 +98,7 @@ func (is *issuer) told(client string, form url.Values) map[string]any {
 	case is.mutated("dpop-bound-untold"):
 		delete(claims, "cnf")
 	case is.mutated("introspection-aud-client"):
-		claims["aud"] = client
+		claims["aud"] = asks
 	case is.mutated("introspection-text"):
 		claims["active"] = "true"
 	case is.mutated("introspection-sub"):

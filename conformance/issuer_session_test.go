@@ -14,13 +14,13 @@ import (
 
 // session is one lineage of refresh tokens.
 type session struct {
+	began             int64  // when the user signed in
+	bound             string // thumbprint of the DPoP key
 	id, client, user  string
 	scope             []string
 	current, previous string
 	rotated           time.Time
 	ended             bool
-	began             int64  // when the user signed in
-	bound             string // thumbprint of the DPoP key
 }
 
 // find looks a refresh token up.
@@ -98,9 +98,6 @@ func (is *issuer) issue(w http.ResponseWriter, s *session, scope []string) {
 	}
 	is.seen = append(is.seen, body["access_token"].(string), s.current)
 	is.access[body["access_token"].(string)] = s
-	if is.identify(s, body); s.bound != "" {
-		body["token_type"] = "DPoP"
-	}
 	status := 200
 	switch {
 	case is.mutated("expires-string"):
@@ -119,6 +116,7 @@ func (is *issuer) issue(w http.ResponseWriter, s *session, scope []string) {
 	if !is.mutated("storable") {
 		w.Header().Set("Cache-Control", "no-store")
 	}
+	is.addTo(body, s)
 	is.shout(w)
 	writeJSON(w, status, body)
 }

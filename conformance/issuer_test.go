@@ -64,8 +64,8 @@ func newIssuer(t *testing.T, mutations ...string) *issuer {
 		clients: map[string]client{
 			"app": {appSecret, conformance.AuthBasic, 0}, "second": {secondSecret, conformance.AuthBasic, 0},
 			"poster": {postSecret, conformance.AuthPost, 0}, "spa": {"", conformance.AuthNone, 0},
-			"api":     {postSecret, conformance.AuthBasic, 0}, // of https://api.example
 			"lenient": {secondSecret, conformance.AuthBasic, 200 * time.Millisecond},
+			"api":     {postSecret, conformance.AuthBasic, 0}, // of https://api.example
 		},
 		users: map[string]*user{"alice": {password: alicePassword}, "victim": {password: victimPassword}},
 	}
@@ -93,11 +93,11 @@ func (is *issuer) target() conformance.Target {
 		Client: conformance.Client{ID: "app", Secret: appSecret},
 		Second: conformance.Client{ID: "second", Secret: secondSecret},
 		Post:   conformance.Client{ID: "poster", Secret: postSecret, Method: conformance.AuthPost},
+		API:    conformance.Client{ID: "api", Secret: postSecret}, ResourceURL: is.url + "/api",
 		Public: conformance.Client{ID: "spa"},
 		User:   conformance.User{Name: "alice", Password: alicePassword},
 		Victim: conformance.User{Name: "victim", Password: victimPassword},
 		Scope:  "read write", Ungranted: "admin",
-		ResourceURL: is.url + "/api", API: conformance.Client{ID: "api", Secret: postSecret},
 	}
 }
 

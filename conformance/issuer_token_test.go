@@ -55,12 +55,11 @@ func (is *issuer) token(w http.ResponseWriter, r *http.Request) {
 	}
 	form := is.readForm(w, r)
 	clientID := is.authenticate(r, form)
-	s, scope := is.grant(w, clientID, form)
+	s, scope := is.begin(w, r, clientID, form)
 	if r.Header.Get("DPoP") != "" && is.mutated("dpop-silent") {
 		writeJSON(w, 200, map[string]string{"access_token": "bound", "token_type": "DPoP"})
 		return
 	}
-	s.bound = is.proven(w, r)
 	is.issue(w, s, scope)
 }
 
@@ -173,9 +172,6 @@ func (is *issuer) authenticate(r *http.Request, form url.Values) string {
 // grant returns the session and the scope of the new access token.
 func (is *issuer) grant(w http.ResponseWriter, clientID string, form url.Values) (*session, []string) {
 	grant := form.Get("grant_type")
-	if s, ok := is.clientCredentials(clientID, form); ok {
-		return s, s.scope
-	}
 	switch {
 	case grant == "" && !is.mutated("no-grant-unsupported"):
 		refuse("invalid_request")
@@ -226,7 +222,7 @@ func (is *issuer) password(w http.ResponseWriter, clientID string, form url.Valu
 	if form.Has("scope") && !allowed(scope, []string{"read", "write", "admin"}) {
 		refuse("invalid_scope")
 	}
-	return &session{id: rand.Text(), client: clientID, user: name, scope: scope, began: time.Now().Unix()}, scope
+	return &session{id: rand.Text(), client: clientID, user: name, scope: scope}, scope
 }
 
 func (is *issuer) failed(u *user) {

@@ -22,6 +22,12 @@ func mutations() map[string]string {
 // short are the cases that cannot end in a pass at the issuer of these tests:
 // it is on loopback, and claims little.
 var short = map[string]conformance.Outcome{
+	"jwks-x5c-matches":          conformance.NA,
+	"at-not-id-token":           conformance.NA,
+	"at-client-credentials-sub": conformance.NA,
+	"at-cnf":                    conformance.NA,
+	"intro-cnf":                 conformance.NA,
+	"intro-jwt-response":        conformance.NA,
 	"meta-issuer-form":          conformance.Warn,
 	"meta-response-types":       conformance.Warn,
 	"meta-oidc-required":        conformance.Warn,
@@ -30,12 +36,6 @@ var short = map[string]conformance.Outcome{
 	"meta-iss-param-flag":       conformance.NA,
 	"meta-dpop-algs":            conformance.NA,
 	"meta-endpoints-https-only": conformance.NA,
-	"jwks-x5c-matches":          conformance.NA,
-	"at-not-id-token":           conformance.NA,
-	"at-client-credentials-sub": conformance.NA,
-	"at-cnf":                    conformance.NA,
-	"intro-cnf":                 conformance.NA,
-	"intro-jwt-response":        conformance.NA,
 }
 
 // right reports whether r is what an issuer that keeps the rules gets.
