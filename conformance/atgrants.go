@@ -23,7 +23,7 @@ func atGrantCases() []Case {
 		},
 		Case{
 			ID: "at-cnf", Section: "RFC 9449 §6.1", Level: Must, Needs: signsIn(), Run: boundToken,
-			Expected: "A token got with a DPoP proof has cnf with the thumbprint of that key and nothing else.",
+			Expected: "A token got with a DPoP proof has cnf with the thumbprint of that key.",
 			Means:    "Whoever steals the token uses it like any bearer token, though all believe that it is bound.",
 		},
 	)
@@ -79,8 +79,12 @@ func clientSubject(ctx context.Context, p *Probe) Verdict {
 
 func boundToken(ctx context.Context, p *Probe) Verdict {
 	t, key := p.bound(ctx, p.target.Client)
-	if why := key.wrongBinding(p.jwtOf(t).claims["cnf"]); why != "" {
+	cnf := p.jwtOf(t).claims["cnf"]
+	if why := key.wrongBinding(cnf); why != "" {
 		return fail("%s", why)
+	}
+	if members, _ := cnf.(map[string]any); len(members) > 1 {
+		return Verdict{Warn, "cnf has more than jkt, which some verifiers refuse"}
 	}
 	return pass()
 }

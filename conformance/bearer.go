@@ -132,10 +132,12 @@ func bearMissing(ctx context.Context, p *Probe) Verdict {
 	a := p.visit(ctx, http.MethodGet, nil, nil, nil, nil)
 	challenge, ok := bearerChallenge(a)
 	switch {
-	case a.status != http.StatusUnauthorized:
-		return fail("the status is %d, not 401", a.status)
+	case a.status/100 == 2:
+		return fail("it answers %d", a.status)
 	case !ok:
 		return fail("there is no Bearer challenge")
+	case a.status != http.StatusUnauthorized:
+		return Verdict{Warn, "the status is not 401, by which clients know that they need a token"}
 	case len(challenge["error"]) > 0: // RFC 6750 §3.1: a SHOULD NOT
 		return Verdict{Warn, "the challenge has an error, though there was no token"}
 	}

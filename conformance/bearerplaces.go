@@ -12,7 +12,7 @@ func bearerPlaceCases() []Case {
 	needs := signsIn(NeedResourceURL)
 	return group("bear",
 		Case{
-			ID: "bear-two-methods", Section: "RFC 6750 §2, §3.1", Level: Must, Needs: needs, Run: bearTwoMethods,
+			ID: "bear-two-methods", Section: "RFC 6750 §2, §3.1", Level: Should, Needs: needs, Run: bearTwoMethods,
 			Expected: "A token in the header and another in a place that is looked at too is 400 invalid_request.",
 			Means:    "A proxy looks at one of the two tokens, and the resource at the other.",
 		},
@@ -22,13 +22,13 @@ func bearerPlaceCases() []Case {
 			Means:    "Tokens stand in browser histories, access logs and the Referer of other pages.",
 		},
 		Case{
-			ID: "bear-body-get", Section: "RFC 6750 §2.2", Level: Must, Needs: needs,
+			ID: "bear-body-get", Section: "RFC 6750 §2.2", Level: BCP, Needs: needs,
 			Run:      bearElsewhere("a token in the body of a GET", bodyOf(http.MethodGet, formEncoded)),
 			Expected: "A token in the body of a GET request is not accepted.",
 			Means:    "Servers and proxies on the way read such a body or not, so that it can carry another request past them.",
 		},
 		Case{
-			ID: "bear-body-ct", Section: "RFC 6750 §2.2", Level: Must, Needs: needs,
+			ID: "bear-body-ct", Section: "RFC 6750 §2.2", Level: BCP, Needs: needs,
 			Run:      bearElsewhere("a token in a JSON body", bodyOf(http.MethodPost, jsonEncoded)),
 			Expected: "A token in a body that is not form-encoded is not accepted.",
 			Means:    "Any page that can make a browser send JSON can try tokens on the resource.",

@@ -65,6 +65,8 @@ func TestClaims(t *testing.T) {
 		{"cc", "at-client-credentials-sub", conformance.Pass, ""},
 		{"cc-service", "at-client-credentials-sub", conformance.Pass, "not the client_id"},
 		{"grant-untrue", "at-client-credentials-sub", conformance.Inconclusive, "no token of its own"},
+		{"dpop-bound-two", "at-cnf", conformance.Warn, "more than jkt"},
+		{"api-status", "bear-missing", conformance.Warn, "not 401"},
 		{"dpop-bound", "at-cnf", conformance.Pass, ""},
 		{"dpop-bound-nonce", "at-cnf", conformance.Pass, ""},
 		{"dpop", "at-cnf", conformance.Inconclusive, "no token that is bound"},

@@ -85,8 +85,6 @@ func (k dpopKey) wrongBinding(cnf any) string {
 	switch {
 	case !ok:
 		return "there is no cnf"
-	case len(members) != 1:
-		return "cnf has not exactly one member"
 	case members["jkt"] != k.thumbprint():
 		return "cnf has no jkt, or it is not that of the key"
 	}

@@ -32,6 +32,6 @@ func atMutations() map[string]string {
 
 		"at-not-id-token":           "id-token-typ id-token-aud id-token-same",
 		"at-client-credentials-sub": "cc-as-user cc-nobody",
-		"at-cnf":                    "dpop-bound-no-cnf dpop-bound-other dpop-bound-two",
+		"at-cnf":                    "dpop-bound-no-cnf dpop-bound-other",
 	}
 }
