@@ -15,38 +15,47 @@ func accessTokenCases() []Case {
 		Case{
 			ID: "at-typ", Section: "RFC 9068 §2.1", Level: Must, Needs: signsIn(), Run: atTyp,
 			Expected: "The header's typ is at+jwt or application/at+jwt.",
+			Means:    "An ID token, which is handed to pages more freely, passes for an access token.",
 		},
 		Case{
 			ID: "at-kid", Section: "RFC 7515 §4.1.4; OIDC Core §10.1", Level: Should, Needs: signsIn(), Run: atKid,
 			Expected: "The header has a kid, and it is in the key set.",
+			Means:    "Verifiers try every key, or refuse the token; many look keys up by kid only.",
 		},
 		Case{
 			ID: "at-exp", Section: "RFC 9068 §2.2", Level: Must, Needs: signsIn(), Run: atExp,
 			Expected: "exp is an integer in the future.",
+			Means:    "The token is refused at once, or is good for ever once it is stolen.",
 		},
 		Case{
-			ID: "at-iat", Section: "RFC 9068 §2.2", Level: Must, Needs: signsIn(), Run: atIat,
+			ID: "at-iat", Section: "RFC 9068 §2.2; measured", Level: Must, Needs: signsIn(), Run: atIat,
 			Expected: "iat is an integer and not in the future: verifiers without leeway refuse a token that is.",
+			Means:    "Verifiers refuse fresh tokens now and then, depending on whose clock is ahead.",
 		},
 		Case{
-			ID: "at-nbf-harmless", Section: "RFC 7519 §4.1.5", Level: BCP, Needs: signsIn(), Run: atNbf,
+			ID: "at-nbf-harmless", Section: "RFC 7519 §4.1.5; measured", Level: BCP, Needs: signsIn(), Run: atNbf,
 			Expected: "nbf is absent or not after iat: verifiers without leeway refuse the token otherwise.",
+			Means:    "Verifiers without leeway refuse fresh tokens for a second or more.",
 		},
 		Case{
 			ID: "at-aud", Section: "RFC 9068 §2.2, §3", Level: Must, Needs: signsIn(), Run: atAud,
 			Expected: "aud names at least one audience, and not just the client.",
+			Means:    "A token for one resource server opens all the others, which cannot tell whom it is for.",
 		},
 		Case{
 			ID: "at-client-id", Section: "RFC 9068 §2.2; RFC 8693 §4.3", Level: Must, Needs: signsIn(), Run: atClientID,
 			Expected: "client_id is the client that asked.",
+			Means:    "A resource server does not know which application it serves, and cannot lock one out.",
 		},
 		Case{
 			ID: "at-sub", Section: "RFC 9068 §2.2, §6", Level: Must, Needs: signsIn(), Run: atSub,
-			Expected: "sub is a non-empty string, the same in each token of the user.",
+			Expected: "sub is a non-empty string, and the same in each token of the user.",
+			Means:    "A resource server cannot tell users apart, or takes one for several.",
 		},
 		Case{
 			ID: "at-jti", Section: "RFC 9068 §2.2; RFC 7519 §4.1.7", Level: Must, Needs: signsIn(), Run: atJTI,
 			Expected: "jti differs in a sample of tokens, of one session and of several, and is long enough for 96 bits.",
+			Means:    "A single token cannot be revoked or found in a log, and replays cannot be noticed.",
 		},
 	)
 }
@@ -172,9 +181,9 @@ func atNbf(ctx context.Context, p *Probe) Verdict {
 	return pass()
 }
 
-func atAud(ctx context.Context, p *Probe) Verdict {
-	var auds []string
-	switch aud := p.accessToken(ctx).claims["aud"].(type) {
+// audiences are those that aud names, "" for each that is not a string.
+func (t jwt) audiences() (auds []string) {
+	switch aud := t.claims["aud"].(type) {
 	case string:
 		auds = []string{aud}
 	case []any:
@@ -183,6 +192,11 @@ func atAud(ctx context.Context, p *Probe) Verdict {
 			auds = append(auds, s)
 		}
 	}
+	return auds
+}
+
+func atAud(ctx context.Context, p *Probe) Verdict {
+	auds := p.accessToken(ctx).audiences()
 	if len(auds) == 0 || slices.Contains(auds, "") {
 		return fail("aud is absent, empty or not made of strings")
 	}
@@ -201,8 +215,11 @@ func atClientID(ctx context.Context, p *Probe) Verdict {
 
 func atSub(ctx context.Context, p *Probe) Verdict {
 	one, two := p.accessToken(ctx).text("sub"), p.accessToken(ctx).text("sub")
-	if one == "" || one != two {
-		return fail("sub is %q, then %q", one, two)
+	switch {
+	case one == "" || two == "":
+		return fail("sub is missing, empty or not a string")
+	case one != two: // RFC 9068 §6 allows it, against being recognised
+		return Verdict{Warn, "the user has another sub in each token: no resource server can recognise who comes again"}
 	}
 	return pass()
 }

@@ -57,7 +57,11 @@ type Case struct {
 func Cases() []Case {
 	return slices.Concat(
 		metadataCases(), metadataMemberCases(), metadataTruthCases(), metadataClaimCases(), metadataHTTPCases(),
-		jwksFormCases(), jwksCases(), tokenCases(), tokenAnswerCases(), clientAuthCases(),
-		passwordCases(), refreshCases(), refreshScopeCases(), accessTokenCases(), introspectionCases(), httpCases(), abuseCases(),
+		jwksFormCases(), jwksCases(), jwksNumberCases(), jwksUseCases(), jwksCertificateCases(), jwksHTTPCases(),
+		tokenCases(), tokenAnswerCases(), clientAuthCases(),
+		passwordCases(), refreshCases(), refreshScopeCases(),
+		accessTokenCases(), atFormCases(), atClaimCases(), atPersonalCases(), atGrantCases(),
+		introspectionCases(), introspectionOtherCases(),
+		bearerCases(), bearerPlaceCases(), httpCases(), abuseCases(),
 	)
 }

@@ -18,34 +18,42 @@ func introspectionCases() []Case {
 		Case{
 			ID: "intro-active", Section: "RFC 7662 §2.2", Level: Must, Needs: needs, Run: introActive,
 			Expected: "Of a valid token, active is true, and what is said of it is what a JWT says.",
+			Means:    "A resource server that asks refuses valid tokens, or believes what is not in the token.",
 		},
 		Case{
 			ID: "intro-auth-required", Section: "RFC 7662 §2.1, §2.3, §4", Level: Must, Needs: needs, Run: introAuth,
 			Expected: "Nobody is told anything without authenticating: 401.",
+			Means:    "Anybody can try tokens until one is active, and learns whose it is.",
 		},
 		Case{
 			ID: "intro-inactive", Section: "RFC 7662 §2.2", Level: Must, Needs: needs, Run: introInactive,
 			Expected: "A token that was never issued is 200 with active false, and nothing else.",
+			Means:    "A resource server takes a token that nobody issued for a valid one, or its library reports an outage.",
 		},
 		Case{
 			ID: "intro-hint-wrong", Section: "RFC 7662 §2.1", Level: Must, Needs: needs, Run: introHint,
 			Expected: "A token is found whatever token_type_hint says.",
+			Means:    "A valid token is refused, because the client guessed its kind wrongly.",
 		},
 		Case{
 			ID: "intro-get", Section: "RFC 7662 §2.1", Level: Must, Needs: needs, Run: introGet,
 			Expected: "GET is not answered: a token in a URL is written to logs.",
+			Means:    "Tokens stand in the access logs of the issuer and of every proxy before it.",
 		},
 		Case{
 			ID: "intro-missing-token", Section: "RFC 7662 §2.1; RFC 6749 §5.2", Level: Must, Needs: needs, Run: introMissing,
 			Expected: "A request without a token is 400 invalid_request.",
+			Means:    "A client that forgets the token is not told what is wrong.",
 		},
 		Case{
 			ID: "intro-tampered-jwt", Section: "RFC 7662 §4", Level: Must, Needs: needs, Run: introTampered,
 			Expected: "A JWT with a changed claim under the old signature is inactive.",
+			Means:    "Who has any token writes a better one, and the issuer itself vouches for it.",
 		},
 		Case{
 			ID: "intro-revoked-now", Section: "RFC 7662 §4", Level: Must, Needs: needs, Run: introRevoked,
 			Expected: "A refresh token that was revoked is inactive at once.",
+			Means:    "Who stole a token goes on using it after the user has logged out.",
 		},
 	)
 }

@@ -9,7 +9,7 @@ import (
 func (is *issuer) keys() []any {
 	first, second := jwkMembers(is.key.Public()), jwkMembers(is.stray.Public())
 	second["kid"] = "waiting"
-	keys := []any{first, second}
+	keys := is.spoilKeys([]any{first, second, rsaMembers()})
 	switch {
 	case is.mutated("private-member"):
 		first["d"] = "AAAA"
@@ -36,7 +36,7 @@ func (is *issuer) keys() []any {
 	case is.mutated("stray-bits"):
 		keys[1] = map[string]any{"kty": "RSA", "kid": "waiting", "n": "_w", "e": "_x"}
 	case is.mutated("leading-zero"):
-		keys[1] = map[string]any{"kty": "RSA", "kid": "waiting", "n": "AP8", "e": "AQAB"}
+		keys[1] = changed(rsaMembers(), members{"kid": "waiting", "n": lengthened(rsaMembers(), "n")})
 	case is.mutated("oct-key"):
 		keys[1] = map[string]any{"kty": "oct", "kid": "waiting"}
 	case is.mutated("key-string"):
@@ -48,6 +48,9 @@ func (is *issuer) keys() []any {
 }
 
 func (is *issuer) jwks(w http.ResponseWriter, r *http.Request) {
+	if is.jwksRefused(w, r) {
+		return
+	}
 	h := w.Header()
 	h.Set("Cache-Control", "public, max-age=300")
 	h.Set("Content-Type", "application/json")

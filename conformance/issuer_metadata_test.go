@@ -9,7 +9,6 @@ import (
 
 // claims are the members that a mutation sets; nil takes one away.
 func (is *issuer) claims(mutation string) map[string]any {
-	type members = map[string]any
 	authorize := func(more members) members {
 		m := members{
 			"authorization_endpoint": is.url + "/authorize", "response_types_supported": []string{"code"},
@@ -22,6 +21,15 @@ func (is *issuer) claims(mutation string) map[string]any {
 	}
 	const methods, algs = "token_endpoint_auth_methods_supported", "token_endpoint_auth_signing_alg_values_supported"
 	all := []string{"client_secret_basic", "client_secret_post", "none", "private_key_jwt"}
+	if strings.HasPrefix(mutation, "dpop-bound") {
+		return members{"dpop_signing_alg_values_supported": []string{"ES256"}}
+	}
+	if strings.HasPrefix(mutation, "intro-jwt") {
+		return members{"introspection_signing_alg_values_supported": []string{"ES256"}}
+	}
+	if strings.HasPrefix(mutation, "cc") {
+		return members{"grant_types_supported": []string{"password", "refresh_token", "client_credentials"}}
+	}
 	return map[string]members{
 		"issuer-slash":     {"issuer": is.url + "/"},
 		"issuer-query":     {"issuer": is.url + "?a=b"},
@@ -53,6 +61,7 @@ func (is *issuer) claims(mutation string) map[string]any {
 
 		"grant-unlisted": {"grant_types_supported": []string{"password"}},
 		"grant-untrue":   {"grant_types_supported": []string{"password", "refresh_token", "client_credentials"}},
+		"no-rs256":       {"id_token_signing_alg_values_supported": []string{"ES256", "PS256"}},
 		"alg-unlisted":   {"id_token_signing_alg_values_supported": []string{"RS256"}},
 		"basic-only":     {methods: []string{"client_secret_basic"}},
 		"post-unlisted":  {methods: []string{"client_secret_basic", "none"}},
@@ -101,7 +110,7 @@ func (is *issuer) metadata(without string) http.HandlerFunc {
 			"issuer": is.url, "token_endpoint": is.url + "/token", "jwks_uri": is.url + "/jwks",
 			"grant_types_supported":                 []string{"password", "refresh_token"},
 			"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post", "none"},
-			"id_token_signing_alg_values_supported": []string{"ES256"},
+			"id_token_signing_alg_values_supported": []string{"ES256", "RS256"},
 			"subject_types_supported":               []string{"public"},
 			"revocation_endpoint":                   is.url + "/revoke", "introspection_endpoint": is.url + "/introspect",
 			"revocation_endpoint_auth_methods_supported":    []string{"client_secret_basic", "client_secret_post", "none"},

@@ -3,7 +3,6 @@ package conformance_test
 import (
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -15,6 +14,8 @@ import (
 
 // session is one lineage of refresh tokens.
 type session struct {
+	began             int64  // when the user signed in
+	bound             string // thumbprint of the DPoP key
 	id, client, user  string
 	scope             []string
 	current, previous string
@@ -115,6 +116,7 @@ func (is *issuer) issue(w http.ResponseWriter, s *session, scope []string) {
 	if !is.mutated("storable") {
 		w.Header().Set("Cache-Control", "no-store")
 	}
+	is.addTo(body, s)
 	is.shout(w)
 	writeJSON(w, status, body)
 }
@@ -126,6 +128,7 @@ func (is *issuer) accessToken(s *session, scope []string) string {
 	claims := map[string]any{
 		"iss": is.url, "sub": s.user, "aud": "https://api.example", "exp": now + 600, "iat": now,
 		"jti": rand.Text(), "client_id": s.client, "scope": strings.Join(scope, " "),
+		"auth_time": s.began, "roles": []string{"staff"},
 	}
 	for _, m := range []struct {
 		mutation, claim string
@@ -159,17 +162,8 @@ func (is *issuer) accessToken(s *session, scope []string) string {
 	case is.mutated("unpublished-key"):
 		key = is.stray.Key
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, &jose.SignerOptions{ExtraHeaders: header})
-	if err != nil {
-		panic(err)
-	}
-	payload, _ := json.Marshal(claims)
-	signed, err := signer.Sign(payload)
-	if err != nil {
-		panic(err)
-	}
-	compact, _ := signed.CompactSerialize()
-	return compact
+	is.spoilClaims(s, claims)
+	return is.compact(key, header, claims)
 }
 
 // sameAccess answers one token for the life of the session.

@@ -65,6 +65,7 @@ func newIssuer(t *testing.T, mutations ...string) *issuer {
 			"app": {appSecret, conformance.AuthBasic, 0}, "second": {secondSecret, conformance.AuthBasic, 0},
 			"poster": {postSecret, conformance.AuthPost, 0}, "spa": {"", conformance.AuthNone, 0},
 			"lenient": {secondSecret, conformance.AuthBasic, 200 * time.Millisecond},
+			"api":     {postSecret, conformance.AuthBasic, 0}, // of https://api.example
 		},
 		users: map[string]*user{"alice": {password: alicePassword}, "victim": {password: victimPassword}},
 	}
@@ -92,6 +93,7 @@ func (is *issuer) target() conformance.Target {
 		Client: conformance.Client{ID: "app", Secret: appSecret},
 		Second: conformance.Client{ID: "second", Secret: secondSecret},
 		Post:   conformance.Client{ID: "poster", Secret: postSecret, Method: conformance.AuthPost},
+		API:    conformance.Client{ID: "api", Secret: postSecret}, ResourceURL: is.url + "/api",
 		Public: conformance.Client{ID: "spa"},
 		User:   conformance.User{Name: "alice", Password: alicePassword},
 		Victim: conformance.User{Name: "victim", Password: victimPassword},
@@ -105,10 +107,11 @@ func (is *issuer) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/.well-known/oauth-authorization-server/tenant", is.metadata("no-8414"))
 	mux.HandleFunc("/tenant/.well-known/openid-configuration", is.metadata("no-oidc"))
-	mux.HandleFunc("GET /tenant/jwks", is.jwks)
+	mux.HandleFunc("/tenant/jwks", is.jwks)
 	mux.HandleFunc("/tenant/token", is.oauth(is.token))
 	mux.HandleFunc("POST /tenant/revoke", is.oauth(is.revoke))
 	mux.HandleFunc("/tenant/introspect", is.oauth(is.introspect))
+	mux.HandleFunc("/tenant/api", is.resource)
 	mux.HandleFunc("/tenant/broken", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		is.mu.Lock()

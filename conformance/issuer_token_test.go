@@ -55,7 +55,7 @@ func (is *issuer) token(w http.ResponseWriter, r *http.Request) {
 	}
 	form := is.readForm(w, r)
 	clientID := is.authenticate(r, form)
-	s, scope := is.grant(w, clientID, form)
+	s, scope := is.begin(w, r, clientID, form)
 	if r.Header.Get("DPoP") != "" && is.mutated("dpop-silent") {
 		writeJSON(w, 200, map[string]string{"access_token": "bound", "token_type": "DPoP"})
 		return

@@ -16,26 +16,32 @@ func jwksCases() []Case {
 		Case{
 			ID: "jwks-no-private", Section: "RFC 7517 §9.2; RFC 7518 §6.2.2, §6.3.2", Level: Must, Run: noPrivate,
 			Expected: "No key has a private or symmetric member.",
+			Means:    "Everybody can sign tokens for any user, until the key is withdrawn.",
 		},
 		Case{
 			ID: "jwks-kid-present", Section: "RFC 7517 §4.5; OIDC Core §10.1", Level: Should, Run: kidPresent,
 			Expected: "Every key has a kid that is a non-empty string.",
+			Means:    "Many verifiers look a key up by kid only, and refuse every token of a key without one.",
 		},
 		Case{
 			ID: "jwks-kid-unique", Section: "RFC 7517 §4.5", Level: Should, Run: kidUnique,
 			Expected: "No two keys share a kid.",
+			Means:    "A verifier takes one of the two keys and refuses the tokens of the other.",
 		},
 		Case{
 			ID: "jwks-cache-control", Section: "OIDC Core §10.1.1; RFC 9111 §5.2.2.1", Level: Should, Run: jwksCacheControl,
 			Expected: "Cache-Control is public with a max-age from 60 to 3600 seconds.",
+			Means:    "Verifiers fetch the keys for each token, which they and the issuer feel, or keep them for so long that they miss a new one.",
 		},
 		Case{
 			ID: "jwks-etag", Section: "RFC 9110 §8.8.3, §15.4.5", Level: BCP, Run: jwksETag,
 			Expected: "There is an ETag, and If-None-Match with it answers 304.",
+			Means:    "Every fetch of the keys moves the whole set, though it has changed once a month.",
 		},
 		Case{
 			ID: "jwks-verifies-issued", Section: "RFC 9068 §4; RFC 7515 §5.2", Level: Must, Needs: signsIn(), Run: jwksVerifies,
 			Expected: "A fresh access token verifies with exactly the key that its kid names.",
+			Means:    "No resource server that checks signatures can accept the tokens.",
 		},
 	)
 }
@@ -51,12 +57,19 @@ func (p *Probe) jwksURI() string {
 
 // keySet fetches the keys as they are written.
 func (p *Probe) keySet(ctx context.Context) []map[string]any {
-	a := p.get(ctx, p.jwksURI(), nil)
-	list, ok := a.json["keys"].([]any)
-	if a.status != 200 || !ok || len(list) == 0 {
+	keys := keysOf(p.get(ctx, p.jwksURI(), nil))
+	if keys == nil {
 		panic(stop{undecided("jwks_uri answers no keys")})
 	}
-	var keys []map[string]any
+	return keys
+}
+
+// keysOf returns the keys in an answer, nil when there are none.
+func keysOf(a answer) (keys []map[string]any) {
+	list, _ := a.json["keys"].([]any)
+	if a.status != http.StatusOK {
+		return nil
+	}
 	for _, v := range list {
 		if k, ok := v.(map[string]any); ok {
 			keys = append(keys, k)

@@ -10,32 +10,39 @@ import (
 func jwksFormCases() []Case {
 	return group("jwks",
 		Case{
-			ID: "jwks-status-ct", Section: "RFC 7517 §8.5.2", Level: Should, Run: jwksStatusType,
+			ID: "jwks-status-ct", Section: "RFC 7517 §8.5.1", Level: Should, Run: jwksStatusType,
 			Expected: "jwks_uri answers 200 with application/jwk-set+json or application/json.",
+			Means:    "Libraries that look at status and type before they read find no keys, and refuse every token.",
 		},
 		Case{
 			ID: "jwks-keys-array", Section: "RFC 7517 §5, §5.1", Level: Must, Run: keysArray,
 			Expected: "The key set is an object with an array keys that holds objects, one at least.",
+			Means:    "Verifiers find no keys, and refuse every token.",
 		},
 		Case{
 			ID: "jwks-json-strict", Section: "RFC 7517 §4, §5; RFC 8259 §4", Level: Must, Run: jwksStrict,
 			Expected: "The key set is one JSON object in UTF-8, with nothing after it and no member twice, in its keys neither.",
+			Means:    "Parsers read the same set differently, so that verifiers hold different keys, or none.",
 		},
 		Case{
 			ID: "jwks-no-oct", Section: "RFC 7517 §9.2; RFC 7518 §6.4", Level: Must, Run: eachKey(notSymmetric),
 			Expected: "No key is a symmetric one.",
+			Means:    "The secret that signs is public: everybody can sign tokens for any user.",
 		},
 		Case{
 			ID: "jwks-kty", Section: "RFC 7517 §4.1", Level: Must, Run: keyTypes,
 			Expected: "Every key has a kty; types without a registration are reported.",
+			Means:    "Verifiers skip the key, or refuse the whole set.",
 		},
 		Case{
 			ID: "jwks-required-members", Section: "RFC 7518 §6.2.1, §6.3.1; RFC 8037 §2", Level: Must, Run: eachKey(requiredMembers),
 			Expected: "RSA keys have n and e, EC keys crv, x and y, OKP keys crv and x.",
+			Means:    "Verifiers cannot build the key, and refuse every token under it.",
 		},
 		Case{
 			ID: "jwks-base64url", Section: "RFC 7515 §2; RFC 7518 §2, §6.3.1.1", Level: Must, Run: eachKey(base64urlMembers),
 			Expected: "Binary members are base64url without padding and stray bits; n and e do not begin with a zero octet.",
+			Means:    "Strict verifiers refuse the key, and lenient ones may read another number than was meant.",
 		},
 	)
 }

@@ -14,38 +14,47 @@ func metadataCases() []Case {
 		Case{
 			ID: "meta-8414-path", Section: "RFC 8414 §3, §3.1", Level: Must, Run: oauthPath,
 			Expected: "The document is at the well-known segment between host and path of the issuer.",
+			Means:    "Clients that follow RFC 8414 do not find the issuer.",
 		},
 		Case{
 			ID: "meta-oidc-path", Section: "OIDC Discovery §4, RFC 8414 §5", Level: Should, Run: oidcPath,
 			Expected: "The document is also under {issuer}/.well-known/openid-configuration, the only place some verifiers know.",
+			Means:    "Verifiers such as go-oidc and Kubernetes do not find the issuer.",
 		},
 		Case{
 			ID: "meta-status-ct", Section: "RFC 8414 §3.2", Level: Must, Run: metaStatusType,
 			Expected: "The document is answered with 200 and application/json, without a redirect.",
+			Means:    "Libraries that look at status and type before they read do not set themselves up.",
 		},
 		Case{
 			ID: "meta-json-strict", Section: "RFC 8259 §4, §8.1; RFC 8414 §3.2", Level: Must, Run: metaStrict,
 			Expected: "The document is one JSON object in UTF-8, with no byte order mark, nothing after it and no member twice.",
+			Means:    "Parsers read the same document differently, and clients go to different endpoints.",
 		},
 		Case{
 			ID: "meta-issuer-identical", Section: "RFC 8414 §3.3, §4; OIDC Discovery §4.3", Level: Must, Run: issuerIdentical,
 			Expected: "issuer is the given issuer, character by character.",
+			Means:    "Clients refuse the document, as they must: it could be an attacker's.",
 		},
 		Case{
 			ID: "meta-issuer-form", Section: "RFC 8414 §2", Level: Must, Run: inEach(issuerForm),
 			Expected: "issuer is an https URL without query, fragment and user.",
+			Means:    "Whoever is on the way between client and issuer can put other endpoints and keys in its place.",
 		},
 		Case{
 			ID: "meta-issuer-host-header", Section: "RFC 8414 §6.2; RFC 9700 §4.13", Level: BCP, Run: hostHeader,
 			Expected: "Whatever Host and X-Forwarded-Host say, issuer and endpoints stay as they are.",
+			Means:    "With one request, an attacker can make a cache hand everybody a document with the attacker's endpoints.",
 		},
 		Case{
 			ID: "meta-issuer-path-tenant", Section: "RFC 8414 §3.3, §6.2", Level: BCP, Run: pathTenant,
 			Expected: "There is no document for issuers that are this one with something appended.",
+			Means:    "A client that is set up with a wrong issuer works, until somebody claims that name for real.",
 		},
 		Case{
 			ID: "meta-both-agree", Section: "RFC 8414 §5", Level: Should, Run: bothAgree,
 			Expected: "A member that stands in both documents has the same value in both.",
+			Means:    "What a client does depends on which of the two documents its library reads.",
 		},
 	)
 }

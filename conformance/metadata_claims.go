@@ -2,16 +2,9 @@ package conformance
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"encoding/json"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 )
 
 // metadataClaimCases are about features that a server may leave alone: what it
@@ -21,28 +14,34 @@ func metadataClaimCases() []Case {
 		Case{
 			ID: "meta-auth-signing-algs", Section: "RFC 8414 §2", Level: Must, Run: inEach(authSigningAlgs),
 			Expected: "Where clients may authenticate by JWT, its algorithms are listed, RS256 among them and none not.",
+			Means:    "Clients sign with an algorithm that is refused, or need not sign at all.",
 		},
 		Case{
 			ID: "meta-revocation-endpoint", Section: "RFC 8414 §2", Level: Should,
 			Expected: "A revocation_endpoint answers a client that authenticates as the metadata says (by client_secret_basic when it does not).",
+			Means:    "Logging out does not end anything, and the client cannot tell.",
 			Run:      worksAsSaid("revocation_endpoint", revoked),
 		},
 		Case{
 			ID: "meta-introspection-endpoint", Section: "RFC 8414 §2", Level: Should,
 			Expected: "An introspection_endpoint answers a client that authenticates as the metadata says, which it must, for there is no default.",
+			Means:    "Resource servers that ask about tokens cannot, and refuse them all.",
 			Run:      worksAsSaid("introspection_endpoint", introspected),
 		},
 		Case{
 			ID: "meta-pkce-methods", Section: "RFC 8414 §2; RFC 9700 §2.1.1", Level: Must, Run: inEach(authorizing(pkceMethods)),
 			Expected: "Where there is an authorization endpoint, code_challenge_methods_supported lists S256.",
+			Means:    "Clients leave out PKCE or use plain, and who sees an authorization code can use it.",
 		},
 		Case{
 			ID: "meta-iss-param-flag", Section: "RFC 9207 §3", Level: BCP, Run: inEach(authorizing(issParameter)),
 			Expected: "Where there is an authorization endpoint, authorization_response_iss_parameter_supported is true.",
+			Means:    "Clients of several issuers can be made to send the code of one to another.",
 		},
 		Case{
 			ID: "meta-dpop-algs", Section: "RFC 9449 §5.1", Level: Must, Run: dpopAlgs,
 			Expected: "Where DPoP is supported, its algorithms are listed, asymmetric ones only.",
+			Means:    "Clients do not find out that they can bind their tokens, or do it with a secret that others know.",
 		},
 	)
 }
@@ -147,7 +146,7 @@ func dpopAlgs(ctx context.Context, p *Probe) Verdict {
 		return v
 	}
 	q := p.as(p.target.Client, p.passwordForm(p.target.User))
-	q.header.Set("DPoP", dpopProof(p.doc.text("token_endpoint"), time.Now()))
+	q.header.Set("DPoP", newDPoPKey().proof(p.doc.text("token_endpoint"), "", time.Now()))
 	if a := p.send(ctx, q); strings.EqualFold(a.text("token_type"), "DPoP") {
 		return fail("a DPoP proof gets a token that is bound to it, and dpop_signing_alg_values_supported is missing")
 	}
@@ -169,24 +168,4 @@ func dpopList(doc answer) Verdict {
 		}
 	}
 	return pass()
-}
-
-// dpopProof is a valid proof of a key made for it (RFC 9449 §4.2).
-func dpopProof(address string, now time.Time) string {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(stop{undecided("no key: %v", err)})
-	}
-	options := (&jose.SignerOptions{EmbedJWK: true}).WithType("dpop+jwt")
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, options)
-	if err != nil {
-		panic(stop{undecided("no proof: %v", err)})
-	}
-	claims, _ := json.Marshal(map[string]any{"jti": rand.Text(), "htm": http.MethodPost, "htu": address, "iat": now.Unix()})
-	proof, err := signer.Sign(claims)
-	if err != nil {
-		panic(stop{undecided("no proof: %v", err)})
-	}
-	compact, _ := proof.CompactSerialize() // a fresh signature always serializes
-	return compact
 }

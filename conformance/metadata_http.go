@@ -13,28 +13,34 @@ import (
 func metadataHTTPCases() []Case {
 	return group("metadata",
 		Case{
-			ID: "meta-cors", Section: "RFC 9700 §2.6", Level: Should, Run: atEach(metaCORS),
+			ID: "meta-cors", Section: "RFC 9700 §2.6", Level: BCP, Run: atEach(metaCORS),
 			Expected: "Pages of any origin may read the document, without credentials, after a preflight too.",
+			Means:    "Applications in a browser cannot read the document and must have the endpoints built in.",
 		},
 		Case{
 			ID: "meta-cache", Section: "RFC 9111 §5.2.2; RFC 9110 §8.8.3", Level: BCP, Run: atEach(metaCache),
 			Expected: "The document has a max-age, or an ETag that answers 304.",
+			Means:    "Every start of a client and every verification may cost a fetch.",
 		},
 		Case{
 			ID: "meta-head", Section: "RFC 9110 §9.3.2", Level: Should, Run: atEach(metaHead),
 			Expected: "HEAD is answered as GET, or with 405 and Allow.",
+			Means:    "Monitors and proxies that ask with HEAD take the issuer for broken.",
 		},
 		Case{
 			ID: "meta-method-post", Section: "RFC 9110 §15.5.6", Level: Should, Run: atEach(metaPost),
 			Expected: "POST to the document is 405 with Allow.",
+			Means:    "Whatever takes a write at the address of the document may one day let it through.",
 		},
 		Case{
 			ID: "meta-endpoints-https-only", Section: "RFC 8414 §6.1; RFC 6749 §3.2", Level: Must, Run: httpsOnly,
 			Expected: "No endpoint does its work over plain http on port 80.",
+			Means:    "A client with a wrong address sends passwords in the clear, and it works.",
 		},
 		Case{
 			ID: "meta-endpoints-alive", Section: "RFC 8414 §2", Level: BCP, Run: endpointsAlive,
 			Expected: "No advertised endpoint answers 404 or 5xx whatever the method.",
+			Means:    "Clients run into an endpoint that is not there, often only when a user logs out.",
 		},
 	)
 }

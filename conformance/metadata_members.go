@@ -12,38 +12,47 @@ func metadataMemberCases() []Case {
 		Case{
 			ID: "meta-token-endpoint", Section: "RFC 8414 §2; RFC 6749 §3.2", Level: Must, Run: inEach(tokenEndpointForm),
 			Expected: "token_endpoint is there, an absolute https URL without fragment.",
+			Means:    "Clients do not know where to send passwords, or send them in the clear.",
 		},
 		Case{
 			ID: "meta-jwks-uri", Section: "RFC 8414 §2; RFC 9068 §4", Level: Must, Run: jwksURIForm,
 			Expected: "Where access tokens are JWTs, jwks_uri is there, https, can be fetched, and belongs to the issuer's domain.",
+			Means:    "Resource servers cannot verify tokens, or take the keys from whoever is on the way.",
 		},
 		Case{
 			ID: "meta-response-types", Section: "RFC 8414 §2, §3.2", Level: Must, Run: inEach(responseTypes),
 			Expected: "response_types_supported is an array of strings; without an authorization endpoint it may be missing.",
+			Means:    "Strict libraries refuse the document.",
 		},
 		Case{
 			ID: "meta-no-empty-arrays", Section: "RFC 8414 §3.2; OIDC Discovery §4.2", Level: Must, Run: inEach(noEmptyArrays),
 			Expected: "Members with no values are left out.",
+			Means:    "Strict libraries refuse the document, lenient ones fall back on defaults that are not true.",
 		},
 		Case{
 			ID: "meta-types", Section: "RFC 8414 §2", Level: Must, Run: inEach(memberTypes),
 			Expected: "Registered members have the registered JSON type; endpoints are absolute https URLs.",
+			Means:    "Libraries in typed languages refuse the whole document.",
 		},
 		Case{
 			ID: "meta-unknown-members", Section: "RFC 8414 §2, §7.1", Level: BCP, Run: inEach(unknownMembers),
 			Expected: "All members are registered; others are reported and never a failure.",
+			Means:    "A misspelt member is one that no client reads, and nobody notices.",
 		},
 		Case{
 			ID: "meta-scopes", Section: "RFC 8414 §2; RFC 6749 §3.3", Level: Should, Run: inEach(scopes),
 			Expected: "scopes_supported holds legal scope values, openid among them for OpenID Connect.",
+			Means:    "Clients ask for a scope that cannot be written in a request, or do not ask for openid where they need it.",
 		},
 		Case{
 			ID: "meta-oidc-required", Section: "OIDC Discovery §3", Level: Must, Run: oidcRequired,
 			Expected: "The document under the OpenID name has the members that OpenID Connect requires; a server that does not claim it may lack them.",
+			Means:    "Libraries for OpenID Connect refuse the document.",
 		},
 		Case{
 			ID: "meta-signing-algs-cover-keys", Section: "OIDC Discovery §3; measured go-oidc v3.21.0", Level: BCP, Run: algsCoverKeys,
 			Expected: "id_token_signing_alg_values_supported lists the algorithm of every signing key: verifiers take their allow-list from it.",
+			Means:    "After a change of algorithm, verifiers that take their list from here refuse every token.",
 		},
 	)
 }

@@ -12,10 +12,12 @@ func metadataTruthCases() []Case {
 		Case{
 			ID: "meta-grants-truth", Section: "RFC 8414 §2", Level: Must, Needs: signsIn(), Run: grantsTruth,
 			Expected: "Advertised grants are supported, and grants that work are advertised (authorization_code and implicit when there is no list).",
+			Means:    "Clients choose a way to sign in that does not work, or leave out the one that does.",
 		},
 		Case{
 			ID: "meta-auth-methods-truth", Section: "RFC 8414 §2", Level: Must, Needs: signsIn(), Run: authMethodsTruth,
 			Expected: "Advertised client authentication methods work, and others do not (only client_secret_basic does when there is no list).",
+			Means:    "Clients authenticate in a way that does not work; and a way that nobody announced is one that nobody watches.",
 		},
 	)
 }

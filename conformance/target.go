@@ -29,7 +29,7 @@ type User struct{ Name, Password string }
 
 // A Target is the issuer and what the cases may use there. Only Issuer is
 // needed; the cases that lack an input are skipped and name the flag for it.
-// Every client must be allowed the password and refresh_token grants for Scope.
+// Every client but API must be allowed the password and refresh_token grants for Scope.
 type Target struct {
 	Issuer string // exactly as users write it
 
@@ -39,6 +39,7 @@ type Target struct {
 	Post   Client // registered for client_secret_post; same default
 	Public Client // registered for none; same default
 	Strict Client // its RetryWindow is 0: spares a case the wait
+	API    Client // of the API that Client's tokens are for, and Second's are not; need have no grants
 
 	User   User // signs in correctly only
 	Victim User // gets the wrong passwords; must not be anybody's account
@@ -46,6 +47,8 @@ type Target struct {
 	Scope       string        // space-separated; what the cases ask for; empty: ask for none
 	Ungranted   string        // a scope outside Scope that Client may ask for
 	RetryWindow time.Duration // how long the issuer lets Client repeat a refresh; 0: not at all
+
+	ResourceURL string // a protected resource: takes access tokens of Client for Scope, with GET
 
 	HTTP *http.Client // default: one of our own; redirects are never followed
 }
@@ -60,6 +63,8 @@ const (
 	NeedBasic        Input = "--basic-client-id and --basic-client-secret-file, or another client with client_secret_basic"
 	NeedPost         Input = "--post-client-id and --post-client-secret-file, or another client with client_secret_post"
 	NeedPublic       Input = "--public-client-id, or another client with none"
+	NeedAPI          Input = "--api-client-id and --api-client-secret-file (of the API that the client's tokens are for, and the second client's are not)"
+	NeedResourceURL  Input = "--resource-url (a protected resource that takes the access tokens)"
 	NeedConfidential Input = "a client with a secret, such as --basic-client-id and --basic-client-secret-file"
 	NeedUser         Input = "--username and --password-file"
 	NeedVictim       Input = "--user2-username and --user2-password-file (a user that wrong passwords may be tried on)"
@@ -123,6 +128,10 @@ func (t Target) has(in Input) bool {
 		return t.post().known()
 	case NeedPublic:
 		return t.public().known()
+	case NeedAPI:
+		return t.API.known()
+	case NeedResourceURL:
+		return t.ResourceURL != ""
 	case NeedConfidential:
 		return t.confidential().known()
 	case NeedUser:
@@ -150,6 +159,9 @@ func (t Target) check() error {
 	}
 	if t.Victim.Name != "" && t.Victim.Name == t.User.Name {
 		return errors.New("the user for wrong passwords must not be the user that signs in")
+	}
+	if why := notSecure(t.ResourceURL); t.ResourceURL != "" && why != "" {
+		return fmt.Errorf("the protected resource %q is %s: tokens are sent in the clear to loopback only", t.ResourceURL, why)
 	}
 	return nil
 }

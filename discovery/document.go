@@ -60,7 +60,7 @@ func (d *Document) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.Set("Access-Control-Expose-Headers", "ETag")
-	// RFC 7517 §8.5.2 has a type of its own for key sets, but the general one
+	// RFC 7517 §8.5.1 has a type of its own for key sets, but the general one
 	// is understood by every client, the special one is not.
 	h.Set("Content-Type", "application/json")
 	h.Set("X-Content-Type-Options", "nosniff")
