@@ -19,6 +19,7 @@ type doctorCmd struct {
 	Operation
 	Ops
 	PublicTLS
+	OldTokens
 
 	Issuer string `setting:"" placeholder:"URL" help:"The issuer, exactly as clients and APIs have it. Without it nothing is fetched."`
 }
@@ -84,7 +85,7 @@ type check struct {
 
 // checks are made in this order: from the disk to the wire.
 func (x *examination) checks() []check {
-	return []check{
+	all := []check{
 		{"data-dir", false, x.dataDir},
 		{"store-files", false, x.storeFiles},
 		{"disk", false, x.disk},
@@ -108,6 +109,10 @@ func (x *examination) checks() []check {
 		{"token-cache", false, x.tokenCache},
 		{"clock-issuer", false, x.clockIssuer},
 	}
+	if x.SimpleJWTOldKeyFile != "" {
+		all = append(all, check{"old-tokens", false, x.oldTokens})
+	}
+	return all
 }
 
 func (c *doctorCmd) Run(ctx context.Context, p *process) error {
