@@ -50,8 +50,8 @@ type user struct {
 // Values that need escaping everywhere, so that each form must be redacted.
 const (
 	appSecret      = `not "a" secret <&%+é>:1`
-	secondSecret   = "not-a-secret-2"
-	postSecret     = "not a secret=3"
+	secondSecret   = "not:a/secret=2, but a long one"
+	postSecret     = "not a secret=3, but a long one"
 	alicePassword  = `not "a" password <&%+é>`
 	victimPassword = "not-a-password-2"
 )

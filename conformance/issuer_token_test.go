@@ -2,7 +2,6 @@ package conformance_test
 
 import (
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"io"
 	"mime"
@@ -138,12 +137,8 @@ func (is *issuer) authenticate(r *http.Request, form url.Values) string {
 	if secret == "" {
 		method = conformance.AuthNone
 	}
-	if header := r.Header.Get("Authorization"); header != "" {
-		is.seen = append(is.seen, strings.TrimPrefix(header, "Basic "))
-		text, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(header, "Basic "))
-		rawID, rawSecret, _ := strings.Cut(string(text), ":")
-		basicID, _ := url.QueryUnescape(rawID)
-		basicSecret, _ := url.QueryUnescape(rawSecret)
+	if r.Header.Get("Authorization") != "" && (secret == "" || !is.mutated("body-wins")) {
+		basicID, basicSecret, rawSecret := is.basic(r, form)
 		switch {
 		case secret != "" && !is.mutated("two-methods"), id != "" && id != basicID && !is.mutated("other-id"):
 			refuse("invalid_request")
@@ -152,12 +147,15 @@ func (is *issuer) authenticate(r *http.Request, form url.Values) string {
 		}
 		id, secret, method = basicID, basicSecret, conformance.AuthBasic
 	}
+	if id == "" && is.mutated("default-client") {
+		id = "spa"
+	}
 	c, known := is.clients[id]
 	switch {
 	case !known && is.mutated("unknown-client-told"):
 		panic(refusal{400, "invalid_client", "no such client"})
 	case method == conformance.AuthNone && c.secret != "" && is.mutated("secret-optional"):
-	case c.secret != secret && is.mutated("any-secret"):
+	case c.secret != secret && is.mutated("any-secret"), method == conformance.AuthBasic && secret == "" && is.mutated("empty-secret"):
 	case !known, c.method != method && !is.mutated("query-secret"), c.secret != secret,
 		method == conformance.AuthPost && is.mutated("no-post"), method == conformance.AuthNone && is.mutated("no-public"):
 		status := 400

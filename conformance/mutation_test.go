@@ -112,7 +112,7 @@ func TestMutationsAreNarrow(t *testing.T) {
 		"docs-differ":   "meta-both-agree",
 		"empty-array":   "meta-no-empty-arrays",
 		"max-age-0":     "jwks-cache-control",
-		"two-methods":   "cauth-two-methods",
+		"two-methods":   "cauth-two-methods cauth-two-methods-one-bad",
 		"narrow-sticks": "rt-scope-narrow-then-full",
 		"duplicates":    "tok-dup-grant-type tok-dup-scope tok-dup-username",
 		"jti-session":   "rt-ok at-jti",

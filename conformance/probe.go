@@ -144,7 +144,8 @@ func (p *Probe) note(q call, a answer, err error) {
 	contentType, _ := q.encode(q.body)
 	media, _, _ := strings.Cut(contentType, ";")
 	parts := []string{q.method, address, media, q.body.String()}
-	if scheme, _, ok := strings.Cut(q.header.Get("Authorization"), " "); ok {
+	for _, header := range q.header.Values("Authorization") {
+		scheme, _, _ := strings.Cut(header, " ")
 		parts = append(parts, "with "+scheme+" credentials")
 	}
 	if q.header.Get("DPoP") != "" {
@@ -167,8 +168,9 @@ func (p *Probe) learn(q call) {
 			}
 		}
 	}
-	if _, credentials, ok := strings.Cut(q.header.Get("Authorization"), " "); ok {
-		p.secrets.learn("credentials", credentials)
+	for _, header := range q.header.Values("Authorization") {
+		_, credentials, _ := strings.Cut(header, " ")
+		p.secrets.learn("credentials", strings.TrimSpace(credentials))
 	}
 }
 

@@ -47,8 +47,9 @@ func TestConformance(t *testing.T) {
 	target := conformance.Target{
 		Issuer: k.issuer,
 		Client: client("web", storage.AuthNone), Second: client("other", storage.AuthNone),
-		Basic: client("backend", storage.AuthBasic), Post: client("poster", storage.AuthPost),
-		Strict: client("strict", storage.AuthNone, func(c *storage.Client) { c.RetryWindow = 0 }),
+		// Ids that need encoding: without % and + they also work without it.
+		Basic: client("b:a%c+k e&n=dé", storage.AuthBasic), Post: client("poster", storage.AuthPost),
+		Strict: client("strict/é", storage.AuthBasic, func(c *storage.Client) { c.RetryWindow = 0 }),
 		User:   conformance.User{Name: user.Name, Password: user.password},
 		Victim: conformance.User{Name: victim.Name, Password: victim.password},
 		Scope:  "read write", Ungranted: "admin", RetryWindow: storage.DefaultRetryWindow,
