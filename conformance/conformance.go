@@ -58,6 +58,7 @@ func Cases() []Case {
 	return slices.Concat(
 		metadataCases(), metadataMemberCases(), metadataTruthCases(), metadataClaimCases(), metadataHTTPCases(),
 		jwksFormCases(), jwksCases(), tokenCases(), tokenAnswerCases(), clientAuthCases(), clientAuthBasicCases(), clientAuthMethodCases(),
-		passwordCases(), refreshCases(), refreshScopeCases(), accessTokenCases(), introspectionCases(), httpCases(), abuseCases(),
+		passwordCases(), refreshCases(), refreshScopeCases(), accessTokenCases(), introspectionCases(),
+		httpCases(), httpConnectionCases(), httpTLSCases(), abuseCases(),
 	)
 }

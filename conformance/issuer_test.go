@@ -34,6 +34,7 @@ type issuer struct {
 	access   map[string]*session // by any access token
 	seen     []string            // every secret received or issued
 	requests int
+	byConn   map[string]string // the client that authenticated first, by address
 }
 
 type client struct {
@@ -61,6 +62,7 @@ func newIssuer(t *testing.T, mutations ...string) *issuer {
 	t.Helper()
 	is := &issuer{
 		mutations: mutations, key: newKey(t), stray: newKey(t), sessions: map[string]*session{}, access: map[string]*session{},
+		byConn: map[string]string{},
 		clients: map[string]client{
 			"app": {appSecret, conformance.AuthBasic, 0}, "second": {secondSecret, conformance.AuthBasic, 0},
 			"poster": {postSecret, conformance.AuthPost, 0}, "spa": {"", conformance.AuthNone, 0},
@@ -114,10 +116,15 @@ func (is *issuer) handler() http.Handler {
 		is.mu.Lock()
 		defer is.mu.Unlock()
 		is.requests++
+		if is.mutated("closes") {
+			w.Header().Set("Connection", "close")
+		}
 		if !is.mutated("sniff") {
 			w.Header().Set("X-Content-Type-Options", "nosniff")
 		}
 		switch {
+		case is.mutated("expect-ignored") && r.Header.Get("Expect") != "":
+			waitForBody(w, r)
 		case is.mutated("any-tenant") && strings.Contains(r.URL.Path, ".well-known"):
 			is.metadata("no-8414")(w, r)
 		case strings.Contains(r.URL.Path, "//"): // which the mux would answer with a redirect

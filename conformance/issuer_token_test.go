@@ -75,6 +75,10 @@ func (is *issuer) readForm(w http.ResponseWriter, r *http.Request) url.Values {
 	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	form, query := url.Values{}, r.URL.Query()
 	switch {
+	case r.ContentLength < 0 && is.mutated("length-wanted"):
+		refuse("invalid_request")
+	case r.ContentLength < 0 && is.mutated("length-required"):
+		panic(refusal{411, "invalid_request", "length"})
 	case media == "application/json" && is.mutated("json-body"):
 		var members map[string]string
 		json.NewDecoder(r.Body).Decode(&members)
@@ -154,7 +158,7 @@ func (is *issuer) authenticate(r *http.Request, form url.Values) string {
 	switch {
 	case !known && is.mutated("unknown-client-told"):
 		panic(refusal{400, "invalid_client", "no such client"})
-	case method == conformance.AuthNone && c.secret != "" && is.mutated("secret-optional"):
+	case method == conformance.AuthNone && c.secret != "" && (is.mutated("secret-optional") || is.mutated("sticky-auth") && is.byConn[r.RemoteAddr] == id):
 	case c.secret != secret && is.mutated("any-secret"), method == conformance.AuthBasic && secret == "" && is.mutated("empty-secret"):
 	case !known, c.method != method && !is.mutated("query-secret"), c.secret != secret,
 		method == conformance.AuthPost && is.mutated("no-post"), method == conformance.AuthNone && is.mutated("no-public"):
@@ -164,7 +168,7 @@ func (is *issuer) authenticate(r *http.Request, form url.Values) string {
 		}
 		panic(refusal{status, "invalid_client", "client"})
 	}
-	return id
+	return is.remembered(r, id)
 }
 
 // grant returns the session and the scope of the new access token.

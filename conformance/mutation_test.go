@@ -30,6 +30,10 @@ var short = map[string]conformance.Outcome{
 	"meta-iss-param-flag":       conformance.NA,
 	"meta-dpop-algs":            conformance.NA,
 	"meta-endpoints-https-only": conformance.NA,
+	"http-tls12":                conformance.NA,
+	"http-tls13":                conformance.NA,
+	"http-ciphers":              conformance.NA,
+	"http-cert":                 conformance.NA,
 }
 
 // right reports whether r is what an issuer that keeps the rules gets.
@@ -76,7 +80,7 @@ func TestEveryCaseCanFail(t *testing.T) {
 				t.Parallel()
 				is := newIssuer(t, mutation)
 				target := is.target()
-				if mutation == "http-too" {
+				if needsTLS(mutation) {
 					is, target = newFarIssuer(t, mutation)
 				}
 				r := run(t, target, conformance.Options{Only: []string{c.ID}, Abuse: true, Rate: 1000})

@@ -162,7 +162,9 @@ func TestAbuseIsAskedForAndStaysOnLoopback(t *testing.T) {
 func newFarIssuer(t *testing.T, mutations ...string) (*issuer, conformance.Target) {
 	t.Helper()
 	is := newIssuer(t, mutations...)
-	srv := httptest.NewTLSServer(is.handler())
+	srv := httptest.NewUnstartedServer(is.handler())
+	srv.TLS = is.tls(t)
+	srv.StartTLS()
 	t.Cleanup(srv.Close)
 	is.url = "https://example.com/tenant" // what the certificate of httptest is for
 	hc := srv.Client()

@@ -48,6 +48,8 @@ type call struct {
 	header http.Header
 	body   params
 	encode encoding
+
+	chunked bool // without a Content-Length
 }
 
 // as returns a call that carries body and is authenticated as c.
@@ -94,6 +96,9 @@ func (p *Probe) exchange(ctx context.Context, q call) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, q.method, u.String(), strings.NewReader(body))
 	if err != nil {
 		return answer{}, err
+	}
+	if q.chunked {
+		req.ContentLength = -1 // not known
 	}
 	req.Header = q.header.Clone()
 	if body != "" {

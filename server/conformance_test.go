@@ -18,6 +18,10 @@ var notPassed = map[string]conformance.Outcome{
 	// The issuer of this test is on loopback.
 	"meta-issuer-form":          conformance.Warn,
 	"meta-endpoints-https-only": conformance.NA,
+	"http-tls12":                conformance.NA,
+	"http-tls13":                conformance.NA,
+	"http-ciphers":              conformance.NA,
+	"http-cert":                 conformance.NA,
 	// Not offered, and the metadata does not say so.
 	"meta-scopes":            conformance.NA,
 	"meta-auth-signing-algs": conformance.NA,
