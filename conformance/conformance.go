@@ -57,7 +57,7 @@ type Case struct {
 func Cases() []Case {
 	return slices.Concat(
 		metadataCases(), metadataMemberCases(), metadataTruthCases(), metadataClaimCases(), metadataHTTPCases(),
-		jwksFormCases(), jwksCases(), tokenCases(), tokenAnswerCases(), clientAuthCases(), clientAuthBasicCases(), clientAuthMethodCases(),
+		jwksFormCases(), jwksCases(), tokenCases(), tokenAnswerCases(), clientAuthCases(), clientAuthBasicCases(), clientAuthMethodCases(), clientAuthSecretCases(),
 		passwordCases(), refreshCases(), refreshScopeCases(), accessTokenCases(), introspectionCases(),
 		httpCases(), httpConnectionCases(), httpTLSCases(), abuseCases(),
 	)

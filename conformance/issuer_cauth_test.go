@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/hallmark-auth/hallmark/conformance"
 )
 
 // basic reads Basic credentials as RFC 7617 §2 and RFC 6749 §2.3.1 write them;
@@ -45,4 +47,15 @@ func (is *issuer) basic(r *http.Request, form url.Values) (id, secret, raw strin
 	id, _ = url.QueryUnescape(rawID)
 	secret, _ = url.QueryUnescape(raw)
 	return id, secret, raw
+}
+
+// lax takes a client for authenticated that is not, by a mutation.
+func (is *issuer) lax(r *http.Request, c client, method string) bool {
+	pretends := c.method == conformance.AuthNone && method == conformance.AuthPost
+	if pretends && is.mutated("public-secret-500") {
+		panic(refusal{500, "server_error", "client"})
+	}
+	return pretends && is.mutated("secret-upgrades") ||
+		c.method == conformance.AuthBasic && method == conformance.AuthPost && is.mutated("any-registered") ||
+		r.Header.Get("X-SSL-Client-Verify") == "SUCCESS" && is.mutated("cert-header")
 }

@@ -71,6 +71,9 @@ func newIssuer(t *testing.T, mutations ...string) *issuer {
 		users: map[string]*user{"alice": {password: alicePassword}, "victim": {password: victimPassword}},
 	}
 	is.stray.KeyID = is.key.KeyID
+	if is.mutated("weak-secret") {
+		is.clients["app"] = client{"S3cr:et-9", conformance.AuthBasic, 0}
+	}
 	srv := httptest.NewServer(is.handler())
 	t.Cleanup(srv.Close)
 	is.plain = srv.Listener.Addr().String()
@@ -91,7 +94,7 @@ func newKey(t *testing.T) jose.JSONWebKey {
 func (is *issuer) target() conformance.Target {
 	return conformance.Target{
 		Issuer: is.url,
-		Client: conformance.Client{ID: "app", Secret: appSecret},
+		Client: conformance.Client{ID: "app", Secret: is.clients["app"].secret},
 		Second: conformance.Client{ID: "second", Secret: secondSecret},
 		Post:   conformance.Client{ID: "poster", Secret: postSecret, Method: conformance.AuthPost},
 		Public: conformance.Client{ID: "spa"},

@@ -144,7 +144,8 @@ func (is *issuer) authenticate(r *http.Request, form url.Values) string {
 	if r.Header.Get("Authorization") != "" && (secret == "" || !is.mutated("body-wins")) {
 		basicID, basicSecret, rawSecret := is.basic(r, form)
 		switch {
-		case secret != "" && !is.mutated("two-methods"), id != "" && id != basicID && !is.mutated("other-id"):
+		case secret != "" && !is.mutated("two-methods"), id != "" && id != basicID && !is.mutated("other-id"),
+			id != "" && id == basicID && is.mutated("same-id-refused"):
 			refuse("invalid_request")
 		case is.mutated("basic-compared-encoded") && rawSecret != url.QueryEscape(basicSecret), is.mutated("no-basic"):
 			panic(refusal{401, "invalid_client", "client"})
@@ -160,6 +161,7 @@ func (is *issuer) authenticate(r *http.Request, form url.Values) string {
 		panic(refusal{400, "invalid_client", "no such client"})
 	case method == conformance.AuthNone && c.secret != "" && (is.mutated("secret-optional") || is.mutated("sticky-auth") && is.byConn[r.RemoteAddr] == id):
 	case c.secret != secret && is.mutated("any-secret"), method == conformance.AuthBasic && secret == "" && is.mutated("empty-secret"):
+	case is.lax(r, c, method):
 	case !known, c.method != method && !is.mutated("query-secret"), c.secret != secret,
 		method == conformance.AuthPost && is.mutated("no-post"), method == conformance.AuthNone && is.mutated("no-public"):
 		status := 400

@@ -28,5 +28,12 @@ func cauthMutations() map[string]string {
 		"cauth-post-wrong":          "any-secret",
 		"cauth-two-methods-one-bad": "two-methods body-wins",
 		"cauth-missing":             "default-client",
+		"cauth-post-not-registered": "any-registered",
+		"cauth-basic-plus-same-id":  "same-id-refused",
+		"cauth-public-with-secret":  "secret-upgrades public-secret-500",
+
+		"cauth-secret-not-in-errors": "echo",
+		"cauth-secret-entropy":       "weak-secret",
+		"cauth-mtls-confusion":       "cert-header",
 	}
 }
