@@ -59,6 +59,6 @@ func Cases() []Case {
 		metadataCases(), metadataMemberCases(), metadataTruthCases(), metadataClaimCases(), metadataHTTPCases(),
 		jwksFormCases(), jwksCases(), tokenCases(), tokenAnswerCases(), clientAuthCases(), clientAuthBasicCases(), clientAuthMethodCases(), clientAuthSecretCases(),
 		passwordCases(), refreshCases(), refreshScopeCases(), accessTokenCases(), introspectionCases(),
-		httpCases(), httpConnectionCases(), httpTLSCases(), abuseCases(),
+		httpCases(), httpCORSCases(), httpMethodCases(), httpConnectionCases(), httpTLSCases(), abuseCases(),
 	)
 }

@@ -11,6 +11,7 @@ import (
 	"io"
 	"math/big"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -77,4 +78,80 @@ func (is *issuer) remembered(r *http.Request, id string) string {
 	}
 	is.byConn[r.RemoteAddr] = id
 	return id
+}
+
+// headers are what every answer has.
+func (is *issuer) headers(h http.Header, r *http.Request) {
+	set := func(mutation, name, otherwise, value string) {
+		if is.mutated(mutation) {
+			value = otherwise
+		}
+		switch {
+		case value != "":
+			h.Set(name, value)
+		case is.mutated(mutation):
+			h.Del(name)
+		}
+	}
+	https := ""
+	if r.TLS != nil {
+		https = "max-age=31536000; includeSubDomains"
+	}
+	set("sniff", "X-Content-Type-Options", "", "nosniff")
+	set("no-csp", "Content-Security-Policy", "", "frame-ancestors 'none'; default-src 'none'")
+	set("open-csp", "Content-Security-Policy", "default-src 'self'", "")
+	set("no-hsts", "Strict-Transport-Security", "", https)
+	set("short-hsts", "Strict-Transport-Security", "max-age=3600", "")
+	set("hsts-in-clear", "Strict-Transport-Security", "max-age=31536000", "")
+	set("banner", "Server", "httpd/2.4.1", "httpd")
+	set("powered", "X-Powered-By", "Express", "")
+	set("same-request-id", "X-Request-Id", "1", rand.Text())
+	set("secret-request-id", "X-Request-Id", alicePassword, "")
+	set("clock-off", "Date", time.Now().Add(time.Minute).UTC().Format(http.TimeFormat), "")
+	set("no-request-id", "X-Request-Id", "", "")
+	set("sandbox", "Content-Security-Policy", "sandbox", "")
+	set("cors-open", "Access-Control-Allow-Origin", "*", "")
+	set("closes", "Connection", "close", "")
+	if is.mutated("no-date") {
+		h["Date"] = nil
+	}
+	if is.mutated("zstd") && strings.Contains(r.Header.Get("Accept-Encoding"), "zstd") {
+		h.Set("Content-Encoding", "zstd")
+	}
+	origin := r.Header.Get("Origin")
+	switch {
+	case origin == "":
+	case is.mutated("cors-trusting"), is.mutated("cors-null") && origin == "null":
+		h.Set("Access-Control-Allow-Credentials", "true")
+		h.Set("Access-Control-Allow-Origin", origin)
+	case is.mutated("cors-reflected"):
+		h.Set("Access-Control-Allow-Origin", origin)
+	}
+}
+
+// odd answers requests that are not for what is there, by a mutation; it
+// reports whether it did.
+func (is *issuer) odd(w http.ResponseWriter, r *http.Request) bool {
+	switch {
+	case is.mutated("expect-ignored") && r.Header.Get("Expect") != "":
+		waitForBody(w, r)
+	case is.mutated("head-500") && r.Method == http.MethodHead:
+		w.WriteHeader(500)
+	case is.mutated("trace") && r.Method == http.MethodTrace:
+		w.Header().Set("Content-Type", "message/http")
+		r.Header.Write(w)
+	case is.mutated("doc-post-any") && r.Method == http.MethodPatch:
+		w.WriteHeader(204)
+	case is.mutated("html-404") && strings.Contains(r.URL.Path, "nothing-"):
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(404)
+		io.WriteString(w, "<h1>Not Found</h1>")
+	case is.mutated("one-page") && strings.Contains(r.URL.Path, "nothing-"):
+		io.WriteString(w, "<title>App</title>")
+	case is.mutated("debug") && strings.HasSuffix(r.URL.Path, "/debug/vars"):
+		writeJSON(w, 200, map[string]string{"cmdline": "serve"})
+	default:
+		return false
+	}
+	return true
 }

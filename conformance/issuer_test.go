@@ -119,15 +119,9 @@ func (is *issuer) handler() http.Handler {
 		is.mu.Lock()
 		defer is.mu.Unlock()
 		is.requests++
-		if is.mutated("closes") {
-			w.Header().Set("Connection", "close")
-		}
-		if !is.mutated("sniff") {
-			w.Header().Set("X-Content-Type-Options", "nosniff")
-		}
+		is.headers(w.Header(), r)
 		switch {
-		case is.mutated("expect-ignored") && r.Header.Get("Expect") != "":
-			waitForBody(w, r)
+		case is.odd(w, r):
 		case is.mutated("any-tenant") && strings.Contains(r.URL.Path, ".well-known"):
 			is.metadata("no-8414")(w, r)
 		case strings.Contains(r.URL.Path, "//"): // which the mux would answer with a redirect

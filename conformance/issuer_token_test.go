@@ -281,6 +281,11 @@ func (is *issuer) writeError(w http.ResponseWriter, r *http.Request, e refusal) 
 		w.Header().Set("WWW-Authenticate", "Basic "+url.QueryEscape(e.why))
 		w.Header().Set("Location", strings.Map(printable, e.why))
 	}
+	if is.mutated("stack-trace") && e.code == "invalid_request" {
+		e.why = "\n    at Router.handle (/app/node_modules/express/router.js:12)"
+		http.Error(w, e.why, e.status)
+		return
+	}
 	is.shout(w)
 	writeJSON(w, e.status, map[string]string{"error": e.code, "error_description": e.why})
 }

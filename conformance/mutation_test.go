@@ -34,6 +34,7 @@ var short = map[string]conformance.Outcome{
 	"http-tls13":                conformance.NA,
 	"http-ciphers":              conformance.NA,
 	"http-cert":                 conformance.NA,
+	"http-hsts":                 conformance.NA,
 }
 
 // right reports whether r is what an issuer that keeps the rules gets.

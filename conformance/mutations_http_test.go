@@ -4,7 +4,23 @@ import "slices"
 
 func httpMutations() map[string]string {
 	return map[string]string{
-		"http-nosniff": "sniff",
+		"http-nosniff":        "sniff",
+		"http-csp-json":       "no-csp open-csp",
+		"http-hsts":           "hsts-in-clear no-hsts short-hsts",
+		"http-banner":         "banner powered",
+		"http-no-compression": "zstd",
+		"http-request-id":     "same-request-id secret-request-id",
+		"http-date":           "clock-off no-date",
+
+		"http-cors-token":       "cors-reflected",
+		"http-cors-credentials": "cors-trusting",
+		"http-cors-null":        "cors-trusting cors-null",
+
+		"http-405-allow":       "no-allow doc-post-any",
+		"http-head-options":    "head-500",
+		"http-trace":           "trace",
+		"http-error-pages":     "html-404 stack-trace",
+		"http-debug-endpoints": "debug",
 
 		"http-chunked":             "length-wanted",
 		"http-keepalive-isolation": "sticky-auth sticky-client",
@@ -19,5 +35,5 @@ func httpMutations() map[string]string {
 
 // needsTLS reports whether a mutation shows only over TLS.
 func needsTLS(mutation string) bool {
-	return slices.Contains([]string{"http-too", "tls-old", "no-tls13", "rc4", "rsa-1024"}, mutation)
+	return slices.Contains([]string{"http-too", "tls-old", "no-tls13", "rc4", "rsa-1024", "no-hsts", "short-hsts"}, mutation)
 }

@@ -21,6 +21,12 @@ func TestOutcomesOverTLS(t *testing.T) {
 		{"expiring", "http-cert", conformance.Warn, "expires"},
 		{"closes", "http-keepalive-isolation", conformance.NA, "ends the connection"},
 		{"length-required", "http-chunked", conformance.Pass, ""},
+		{"", "http-hsts", conformance.Pass, ""},
+		{"no-request-id", "http-request-id", conformance.NA, "no request id"},
+		{"one-page", "http-debug-endpoints", conformance.NA, "every path"},
+		{"cors-open", "http-cors-token", conformance.Pass, ""},
+		{"cors-open", "http-cors-credentials", conformance.Pass, ""},
+		{"sandbox", "http-csp-json", conformance.Pass, ""},
 	} {
 		_, target := newFarIssuer(t, tc.mutation)
 		r := run(t, target, conformance.Options{Only: []string{tc.id}, Rate: 1000}).Results[0]

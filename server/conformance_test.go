@@ -22,6 +22,7 @@ var notPassed = map[string]conformance.Outcome{
 	"http-tls13":                conformance.NA,
 	"http-ciphers":              conformance.NA,
 	"http-cert":                 conformance.NA,
+	"http-hsts":                 conformance.NA,
 	// Not offered, and the metadata does not say so.
 	"meta-scopes":            conformance.NA,
 	"meta-auth-signing-algs": conformance.NA,
