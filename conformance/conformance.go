@@ -59,6 +59,7 @@ func Cases() []Case {
 		metadataCases(), metadataMemberCases(), metadataTruthCases(), metadataClaimCases(), metadataHTTPCases(),
 		jwksFormCases(), jwksCases(), tokenCases(), tokenAnswerCases(), clientAuthCases(), clientAuthBasicCases(), clientAuthMethodCases(), clientAuthSecretCases(),
 		passwordCases(), refreshCases(), refreshScopeCases(), accessTokenCases(), introspectionCases(),
-		httpCases(), httpCORSCases(), httpMethodCases(), httpConnectionCases(), httpTLSCases(), abuseCases(),
+		httpCases(), httpCORSCases(), httpMethodCases(), httpConnectionCases(), httpTLSCases(), http2Cases(),
+		httpMalformedCases(), abuseCases(),
 	)
 }

@@ -111,6 +111,9 @@ func (is *issuer) headers(h http.Header, r *http.Request) {
 	set("no-request-id", "X-Request-Id", "", "")
 	set("sandbox", "Content-Security-Policy", "sandbox", "")
 	set("cors-open", "Access-Control-Allow-Origin", "*", "")
+	if len(r.TransferEncoding) > 0 && !is.mutated("chunks-kept") { // RFC 9112 §6.1
+		h.Set("Connection", "close")
+	}
 	set("closes", "Connection", "close", "")
 	if is.mutated("no-date") {
 		h["Date"] = nil
@@ -135,6 +138,8 @@ func (is *issuer) odd(w http.ResponseWriter, r *http.Request) bool {
 	switch {
 	case is.mutated("expect-ignored") && r.Header.Get("Expect") != "":
 		waitForBody(w, r)
+	case is.mutated("large-500") && len(r.Header.Get("X-Large")) > 32<<10:
+		w.WriteHeader(500)
 	case is.mutated("head-500") && r.Method == http.MethodHead:
 		w.WriteHeader(500)
 	case is.mutated("trace") && r.Method == http.MethodTrace:
@@ -154,4 +159,25 @@ func (is *issuer) odd(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	return true
+}
+
+// lenient answers every stream of an HTTP/2 connection with 200 and nothing.
+func lenient(_ *http.Server, conn *tls.Conn, _ http.Handler) {
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(time.Minute))
+	io.CopyN(io.Discard, conn, 24)                // the preface
+	conn.Write([]byte{0, 0, 0, 4, 0, 0, 0, 0, 0}) // SETTINGS
+	for {
+		var head [9]byte
+		if _, err := io.ReadFull(conn, head[:]); err != nil {
+			return
+		}
+		io.CopyN(io.Discard, conn, int64(head[0])<<16|int64(head[1])<<8|int64(head[2]))
+		switch {
+		case head[3] == 4 && head[4]&1 == 0:
+			conn.Write([]byte{0, 0, 0, 4, 1, 0, 0, 0, 0})
+		case head[3] == 1: // HEADERS: RFC 7541 App. A, 8 is :status 200
+			conn.Write([]byte{0, 0, 1, 1, 0x5, head[5], head[6], head[7], head[8], 0x88})
+		}
+	}
 }

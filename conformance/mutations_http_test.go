@@ -26,6 +26,10 @@ func httpMutations() map[string]string {
 		"http-keepalive-isolation": "sticky-auth sticky-client",
 		"http-expect-continue":     "expect-ignored",
 
+		"http-http2":         "h2-lenient",
+		"http-smuggling":     "chunks-kept",
+		"http-header-limits": "large-500",
+
 		"http-tls12":   "tls-old",
 		"http-tls13":   "no-tls13",
 		"http-ciphers": "rc4",
@@ -35,5 +39,5 @@ func httpMutations() map[string]string {
 
 // needsTLS reports whether a mutation shows only over TLS.
 func needsTLS(mutation string) bool {
-	return slices.Contains([]string{"http-too", "tls-old", "no-tls13", "rc4", "rsa-1024", "no-hsts", "short-hsts"}, mutation)
+	return slices.Contains([]string{"http-too", "tls-old", "no-tls13", "rc4", "rsa-1024", "no-hsts", "short-hsts", "h2-lenient"}, mutation)
 }

@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -163,7 +164,10 @@ func newFarIssuer(t *testing.T, mutations ...string) (*issuer, conformance.Targe
 	t.Helper()
 	is := newIssuer(t, mutations...)
 	srv := httptest.NewUnstartedServer(is.handler())
-	srv.TLS = is.tls(t)
+	srv.TLS, srv.EnableHTTP2 = is.tls(t), true
+	if is.mutated("h2-lenient") {
+		srv.Config.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){"h2": lenient}
+	}
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
 	is.url = "https://example.com/tenant" // what the certificate of httptest is for

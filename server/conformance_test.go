@@ -23,6 +23,7 @@ var notPassed = map[string]conformance.Outcome{
 	"http-ciphers":              conformance.NA,
 	"http-cert":                 conformance.NA,
 	"http-hsts":                 conformance.NA,
+	"http-http2":                conformance.NA,
 	// Not offered, and the metadata does not say so.
 	"meta-scopes":            conformance.NA,
 	"meta-auth-signing-algs": conformance.NA,

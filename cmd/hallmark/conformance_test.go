@@ -35,7 +35,7 @@ func TestConformanceOverTLS(t *testing.T) {
 				return new(net.Dialer).DialContext(ctx, network, s.logged("public"))
 			},
 		}},
-	}, conformance.Options{Only: []string{"http-*", "meta-issuer-form"}})
+	}, conformance.Options{Only: []string{"http-*", "meta-issuer-form"}, Abuse: true})
 	if err != nil {
 		t.Fatal(err)
 	}
