@@ -60,6 +60,6 @@ func Cases() []Case {
 		jwksFormCases(), jwksCases(), tokenCases(), tokenAnswerCases(), clientAuthCases(), clientAuthBasicCases(), clientAuthMethodCases(), clientAuthSecretCases(),
 		passwordCases(), refreshCases(), refreshScopeCases(), accessTokenCases(), introspectionCases(),
 		httpCases(), httpCORSCases(), httpMethodCases(), httpConnectionCases(), httpTLSCases(), http2Cases(),
-		httpMalformedCases(), abuseCases(),
+		httpMalformedCases(), abuseCases(), httpForwardedCases(),
 	)
 }

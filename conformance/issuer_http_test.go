@@ -135,6 +135,7 @@ func (is *issuer) headers(h http.Header, r *http.Request) {
 // odd answers requests that are not for what is there, by a mutation; it
 // reports whether it did.
 func (is *issuer) odd(w http.ResponseWriter, r *http.Request) bool {
+	is.claimed = r.Header.Get("X-Forwarded-For")
 	switch {
 	case is.mutated("expect-ignored") && r.Header.Get("Expect") != "":
 		waitForBody(w, r)

@@ -35,6 +35,7 @@ type issuer struct {
 	seen     []string            // every secret received or issued
 	requests int
 	byConn   map[string]string // the client that authenticated first, by address
+	claimed  string            // the address that the present request claims
 }
 
 type client struct {

@@ -30,6 +30,8 @@ func httpMutations() map[string]string {
 		"http-smuggling":     "chunks-kept",
 		"http-header-limits": "large-500",
 
+		"http-forwarded-spoof": "forwarded-believed",
+
 		"http-tls12":   "tls-old",
 		"http-tls13":   "no-tls13",
 		"http-ciphers": "rc4",
