@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// abuseCases run last, the throttle last of all: after it nobody may be able
+// abuseCases run late, the throttle last of all but one: after it nobody may be able
 // to sign in for a while.
 func abuseCases() []Case {
 	return slices.Concat(

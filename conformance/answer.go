@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ type answer struct {
 	json   map[string]any // nil unless the body is one JSON object; numbers are json.Number
 	took   time.Duration
 	at     time.Time // when it was here
+	tls    *tls.ConnectionState
 }
 
 func readAnswer(resp *http.Response) (answer, error) {
@@ -35,7 +37,7 @@ func readAnswer(resp *http.Response) (answer, error) {
 	if len(body) > maxAnswer {
 		return answer{}, fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
 	}
-	return answer{status: resp.StatusCode, header: resp.Header, body: body, json: object(body)}, nil
+	return answer{status: resp.StatusCode, header: resp.Header, body: body, json: object(body), tls: resp.TLS}, nil
 }
 
 // object reads exactly one JSON object, or returns nil.

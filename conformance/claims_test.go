@@ -142,7 +142,7 @@ func TestWithoutInputs(t *testing.T) {
 func TestOnHTTPS(t *testing.T) {
 	t.Parallel()
 	_, target := newFarIssuer(t)
-	for _, r := range run(t, target, conformance.Options{Only: []string{"meta-issuer-form", "meta-endpoints-https-only"}, Rate: 1000}).Results {
+	for _, r := range run(t, target, conformance.Options{Only: []string{"meta-issuer-form", "meta-endpoints-https-only", "http-*"}, Skip: abuses(), Rate: 1000}).Results {
 		if r.Outcome != conformance.Pass {
 			t.Errorf("%s: %s: %s\n sent %s\n got %s", r.ID, r.Outcome, r.Why, r.Sent, r.Got)
 		}

@@ -12,52 +12,64 @@ func clientAuthCases() []Case {
 		Case{
 			ID: "cauth-basic-ok", Section: "RFC 6749 §2.3.1", Level: Must, Needs: []Input{NeedBasic, NeedUser}, Run: basicOK,
 			Expected: "A client with a password may authenticate by HTTP Basic.",
+			Means:    "Standard client libraries, which use Basic when nothing else is said, cannot sign anybody in.",
 		},
 		Case{
 			ID: "cauth-basic-percent-alnum", Section: "RFC 6749 §2.3.1, App. B", Level: Must, Needs: []Input{NeedBasic, NeedUser}, Run: basicPercent,
 			Expected: "The id and secret in Basic are form-decoded: letters may be percent-encoded.",
+			Means:    "A client library that encodes more than it must is locked out, and nobody can see why.",
 		},
 		Case{
 			ID: "cauth-basic-wrong-401", Section: "RFC 6749 §5.2", Level: Must, Needs: []Input{NeedBasic, NeedUser},
 			Expected: "A wrong secret by Basic is 401 invalid_client.",
+			Means:    "Clients cannot tell a wrong secret from a wrong request, and retry what cannot work.",
 			Run:      wrongBasic(refusedWith([]int{401}, "invalid_client")),
 		},
 		Case{
 			ID: "cauth-basic-wrong-www-auth", Section: "RFC 6749 §5.2; RFC 9110 §15.5.2", Level: Must, Needs: []Input{NeedBasic, NeedUser},
 			Expected: "A wrong secret by Basic is answered with a Basic challenge that has a realm.",
+			Means:    "HTTP libraries do not learn that Basic is what is asked for, and report something else.",
 			Run:      wrongBasic(challenged),
 		},
 		Case{
 			ID: "cauth-www-auth-only-on-401", Section: "RFC 6749 §5.2 (measured: oauth4webapi 3.8.8)", Level: BCP, Needs: signsIn(), Run: noChallenge,
 			Expected: "A 400 has no WWW-Authenticate: clients report another error for any challenge.",
+			Means:    "Client libraries hide the OAuth error, such as a session that is over, behind one about HTTP authentication.",
 		},
 		Case{
 			ID: "cauth-post-ok", Section: "RFC 6749 §2.3.1", Level: Should, Needs: []Input{NeedPost, NeedUser}, Run: postOK,
 			Expected: "client_secret_post works where it is advertised.",
+			Means:    "Clients that believe the metadata and send their secret in the body cannot sign anybody in.",
 		},
 		Case{
 			ID: "cauth-public-ok", Section: "RFC 6749 §3.2.1; RFC 7591 §2", Level: Should, Needs: []Input{NeedPublic, NeedUser}, Run: publicOK,
 			Expected: "A public client with its client_id only is accepted where none is advertised.",
+			Means:    "Apps without a secret, such as pages and mobile apps, cannot sign anybody in.",
 		},
 		Case{
 			ID: "cauth-confidential-needs-auth", Section: "RFC 6749 §3.2.1, §6", Level: Must, Needs: []Input{NeedConfidential, NeedUser}, Run: needsAuth,
 			Expected: "A confidential client that sends only its client_id is refused: invalid_client.",
+			Means:    "Anybody who knows the public client_id can act as the client: the secret protects nothing.",
 		},
 		Case{
 			ID: "cauth-unknown-client-same", Section: "RFC 6749 §10.10; RFC 9700 §2.5", Level: BCP, Needs: []Input{NeedConfidential, NeedUser}, Run: unknownSame,
 			Expected: "An unknown client and a wrong secret get the same answer.",
+			Means:    "An attacker can find out which client ids exist before guessing their secrets.",
 		},
 		Case{
 			ID: "cauth-query-secret", Section: "RFC 6749 §2.3.1", Level: Must, Needs: []Input{NeedConfidential, NeedUser}, Run: querySecret,
 			Expected: "Client credentials in the URL are refused.",
+			Means:    "Client secrets get into access logs, proxies and histories, and whoever reads those has them.",
 		},
 		Case{
 			ID: "cauth-two-methods", Section: "RFC 6749 §2.3, §5.2", Level: Must, Needs: []Input{NeedBasic, NeedUser}, Run: twoMethods,
 			Expected: "The right secret by Basic and in the body at once is 400 invalid_request.",
+			Means:    "Two components may each look at another credential, so that one lets pass what the other would refuse.",
 		},
 		Case{
 			ID: "cauth-basic-plus-other-id", Section: "RFC 6749 §2.3, §3.2.1", Level: BCP, Needs: []Input{NeedBasic, NeedUser}, Run: otherID,
 			Expected: "Basic for one client with the client_id of another in the body is refused, 400 or 401.",
+			Means:    "One client may get or use tokens in the name of another.",
 		},
 	)
 }

@@ -38,7 +38,7 @@ func (is *issuer) introspect(w http.ResponseWriter, r *http.Request) {
 	form := is.readForm(w, r)
 	client := "app"
 	if !is.mutated("introspection-open") {
-		if client = is.authenticate(r, form); is.clients[client].method == conformance.AuthNone {
+		if client = is.authenticate(r, form); is.clients[client].method == conformance.AuthNone && !(form.Has("client_secret") && is.mutated("secret-upgrades")) {
 			panic(refusal{401, "invalid_client", "client"})
 		}
 	}

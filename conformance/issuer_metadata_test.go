@@ -172,7 +172,7 @@ func (is *issuer) documentHeaders(w http.ResponseWriter, r *http.Request) bool {
 		status, allow = 405, ""
 	case r.Method == http.MethodHead && is.mutated("head-404"):
 		status = 404
-	case r.Method == http.MethodOptions && is.mutated("no-preflight"), r.Method == http.MethodPost && !is.mutated("doc-post"),
+	case r.Method == http.MethodOptions && is.mutated("no-preflight"), r.Method == http.MethodPost && !is.mutated("doc-post"), r.Method == http.MethodPatch, r.Method == http.MethodTrace,
 		r.Method == http.MethodHead && is.mutated("head-405"):
 		status = 405
 	case r.Method == http.MethodOptions:

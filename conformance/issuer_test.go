@@ -34,6 +34,8 @@ type issuer struct {
 	access   map[string]*session // by any access token
 	seen     []string            // every secret received or issued
 	requests int
+	byConn   map[string]string // the client that authenticated first, by address
+	claimed  string            // the address that the present request claims
 }
 
 type client struct {
@@ -50,8 +52,8 @@ type user struct {
 // Values that need escaping everywhere, so that each form must be redacted.
 const (
 	appSecret      = `not "a" secret <&%+é>:1`
-	secondSecret   = "not-a-secret-2"
-	postSecret     = "not a secret=3"
+	secondSecret   = "not:a/secret=2, but a long one"
+	postSecret     = "not a secret=3, but a long one"
 	alicePassword  = `not "a" password <&%+é>`
 	victimPassword = "not-a-password-2"
 )
@@ -61,6 +63,7 @@ func newIssuer(t *testing.T, mutations ...string) *issuer {
 	t.Helper()
 	is := &issuer{
 		mutations: mutations, key: newKey(t), stray: newKey(t), sessions: map[string]*session{}, access: map[string]*session{},
+		byConn: map[string]string{},
 		clients: map[string]client{
 			"app": {appSecret, conformance.AuthBasic, 0}, "second": {secondSecret, conformance.AuthBasic, 0},
 			"poster": {postSecret, conformance.AuthPost, 0}, "spa": {"", conformance.AuthNone, 0},
@@ -70,6 +73,9 @@ func newIssuer(t *testing.T, mutations ...string) *issuer {
 		users: map[string]*user{"alice": {password: alicePassword}, "victim": {password: victimPassword}},
 	}
 	is.stray.KeyID = is.key.KeyID
+	if is.mutated("weak-secret") {
+		is.clients["app"] = client{"S3cr:et-9", conformance.AuthBasic, 0}
+	}
 	srv := httptest.NewServer(is.handler())
 	t.Cleanup(srv.Close)
 	is.plain = srv.Listener.Addr().String()
@@ -90,7 +96,7 @@ func newKey(t *testing.T) jose.JSONWebKey {
 func (is *issuer) target() conformance.Target {
 	return conformance.Target{
 		Issuer: is.url,
-		Client: conformance.Client{ID: "app", Secret: appSecret},
+		Client: conformance.Client{ID: "app", Secret: is.clients["app"].secret},
 		Second: conformance.Client{ID: "second", Secret: secondSecret},
 		Post:   conformance.Client{ID: "poster", Secret: postSecret, Method: conformance.AuthPost},
 		API:    conformance.Client{ID: "api", Secret: postSecret}, ResourceURL: is.url + "/api",
@@ -117,10 +123,9 @@ func (is *issuer) handler() http.Handler {
 		is.mu.Lock()
 		defer is.mu.Unlock()
 		is.requests++
-		if !is.mutated("sniff") {
-			w.Header().Set("X-Content-Type-Options", "nosniff")
-		}
+		is.headers(w.Header(), r)
 		switch {
+		case is.odd(w, r):
 		case is.mutated("any-tenant") && strings.Contains(r.URL.Path, ".well-known"):
 			is.metadata("no-8414")(w, r)
 		case strings.Contains(r.URL.Path, "//"): // which the mux would answer with a redirect

@@ -2,7 +2,6 @@ package conformance_test
 
 import (
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"io"
 	"mime"
@@ -76,6 +75,10 @@ func (is *issuer) readForm(w http.ResponseWriter, r *http.Request) url.Values {
 	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	form, query := url.Values{}, r.URL.Query()
 	switch {
+	case r.ContentLength < 0 && is.mutated("length-wanted"):
+		refuse("invalid_request")
+	case r.ContentLength < 0 && is.mutated("length-required"):
+		panic(refusal{411, "invalid_request", "length"})
 	case media == "application/json" && is.mutated("json-body"):
 		var members map[string]string
 		json.NewDecoder(r.Body).Decode(&members)
@@ -138,26 +141,27 @@ func (is *issuer) authenticate(r *http.Request, form url.Values) string {
 	if secret == "" {
 		method = conformance.AuthNone
 	}
-	if header := r.Header.Get("Authorization"); header != "" {
-		is.seen = append(is.seen, strings.TrimPrefix(header, "Basic "))
-		text, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(header, "Basic "))
-		rawID, rawSecret, _ := strings.Cut(string(text), ":")
-		basicID, _ := url.QueryUnescape(rawID)
-		basicSecret, _ := url.QueryUnescape(rawSecret)
+	if r.Header.Get("Authorization") != "" && (secret == "" || !is.mutated("body-wins")) {
+		basicID, basicSecret, rawSecret := is.basic(r, form)
 		switch {
-		case secret != "" && !is.mutated("two-methods"), id != "" && id != basicID && !is.mutated("other-id"):
+		case secret != "" && !is.mutated("two-methods"), id != "" && id != basicID && !is.mutated("other-id"),
+			id != "" && id == basicID && is.mutated("same-id-refused"):
 			refuse("invalid_request")
 		case is.mutated("basic-compared-encoded") && rawSecret != url.QueryEscape(basicSecret), is.mutated("no-basic"):
 			panic(refusal{401, "invalid_client", "client"})
 		}
 		id, secret, method = basicID, basicSecret, conformance.AuthBasic
 	}
+	if id == "" && is.mutated("default-client") {
+		id = "spa"
+	}
 	c, known := is.clients[id]
 	switch {
 	case !known && is.mutated("unknown-client-told"):
 		panic(refusal{400, "invalid_client", "no such client"})
-	case method == conformance.AuthNone && c.secret != "" && is.mutated("secret-optional"):
-	case c.secret != secret && is.mutated("any-secret"):
+	case method == conformance.AuthNone && c.secret != "" && (is.mutated("secret-optional") || is.mutated("sticky-auth") && is.byConn[r.RemoteAddr] == id):
+	case c.secret != secret && is.mutated("any-secret"), method == conformance.AuthBasic && secret == "" && is.mutated("empty-secret"):
+	case is.lax(r, c, method):
 	case !known, c.method != method && !is.mutated("query-secret"), c.secret != secret,
 		method == conformance.AuthPost && is.mutated("no-post"), method == conformance.AuthNone && is.mutated("no-public"):
 		status := 400
@@ -166,7 +170,7 @@ func (is *issuer) authenticate(r *http.Request, form url.Values) string {
 		}
 		panic(refusal{status, "invalid_client", "client"})
 	}
-	return id
+	return is.remembered(r, id)
 }
 
 // grant returns the session and the scope of the new access token.
@@ -198,7 +202,7 @@ func (is *issuer) password(w http.ResponseWriter, clientID string, form url.Valu
 	if !known && is.mutated("unknown-user-told") {
 		panic(refusal{400, "invalid_grant", "no such user"})
 	}
-	if known && time.Now().Before(u.until) {
+	if known && time.Now().Before(u.until) && (is.claimed == "" || !is.mutated("forwarded-believed")) {
 		is.throttled(w)
 	}
 	if !known || u.password != form.Get("password") && !is.mutated("any-password") {
@@ -276,6 +280,11 @@ func (is *issuer) writeError(w http.ResponseWriter, r *http.Request, e refusal) 
 		e.why = r.Form.Encode() + r.Header.Get("Authorization") + strings.Join(is.seen, " ") + "\x1b[2J"
 		w.Header().Set("WWW-Authenticate", "Basic "+url.QueryEscape(e.why))
 		w.Header().Set("Location", strings.Map(printable, e.why))
+	}
+	if is.mutated("stack-trace") && e.code == "invalid_request" {
+		e.why = "\n    at Router.handle (/app/node_modules/express/router.js:12)"
+		http.Error(w, e.why, e.status)
+		return
 	}
 	is.shout(w)
 	writeJSON(w, e.status, map[string]string{"error": e.code, "error_description": e.why})

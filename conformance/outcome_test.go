@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -29,6 +30,7 @@ func TestNotApplicable(t *testing.T) {
 		{"opaque", "at-typ", "not a signed JWT"},
 		{"opaque", "jwks-verifies-issued", "not a signed JWT"},
 		{"no-refresh", "rt-ok", "no refresh token"},
+		{"no-throttle", "http-forwarded-spoof", "not answered 429"},
 		{"no-rotation", "rt-reuse-revokes-family", "not rotated"},
 		{"basic-only", "cauth-post-ok", "client_secret_post"},
 		{"basic-only", "cauth-public-ok", "does not list none"},
@@ -59,6 +61,7 @@ func TestInconclusive(t *testing.T) {
 		{"busy", "tok-ct-json", "throttles"},
 		{"hangup", "tok-ct-json", "no answer"},
 		{"hangup", "rt-race-16", "no answer"},
+		{"hangup", "http-forwarded-spoof", "no answer"},
 		{"issuer-slash", "tok-ct-json", "must not be used"},
 		{"cleartext", "tok-ct-json", "no credentials are sent"},
 		{"no-refresh", "meta-issuer-identical", ""},
@@ -164,7 +167,12 @@ func TestAbuseIsAskedForAndStaysOnLoopback(t *testing.T) {
 func newFarIssuer(t *testing.T, mutations ...string) (*issuer, conformance.Target) {
 	t.Helper()
 	is := newIssuer(t, mutations...)
-	srv := httptest.NewTLSServer(is.handler())
+	srv := httptest.NewUnstartedServer(is.handler())
+	srv.TLS, srv.EnableHTTP2 = is.tls(t), true
+	if is.mutated("h2-lenient") {
+		srv.Config.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){"h2": lenient}
+	}
+	srv.StartTLS()
 	t.Cleanup(srv.Close)
 	is.url = "https://example.com/tenant" // what the certificate of httptest is for
 	hc := srv.Client()

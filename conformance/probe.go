@@ -48,6 +48,8 @@ type call struct {
 	header http.Header
 	body   params
 	encode encoding
+
+	chunked bool // without a Content-Length
 }
 
 // as returns a call that carries body and is authenticated as c.
@@ -94,6 +96,9 @@ func (p *Probe) exchange(ctx context.Context, q call) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, q.method, u.String(), strings.NewReader(body))
 	if err != nil {
 		return answer{}, err
+	}
+	if q.chunked {
+		req.ContentLength = -1 // not known
 	}
 	req.Header = q.header.Clone()
 	if body != "" {
@@ -144,7 +149,8 @@ func (p *Probe) note(q call, a answer, err error) {
 	contentType, _ := q.encode(q.body)
 	media, _, _ := strings.Cut(contentType, ";")
 	parts := []string{q.method, address, media, q.body.String()}
-	if scheme, _, ok := strings.Cut(q.header.Get("Authorization"), " "); ok {
+	for _, header := range q.header.Values("Authorization") {
+		scheme, _, _ := strings.Cut(header, " ")
 		parts = append(parts, "with "+scheme+" credentials")
 	}
 	if q.header.Get("DPoP") != "" {
@@ -167,8 +173,9 @@ func (p *Probe) learn(q call) {
 			}
 		}
 	}
-	if _, credentials, ok := strings.Cut(q.header.Get("Authorization"), " "); ok {
-		p.secrets.learn("credentials", credentials)
+	for _, header := range q.header.Values("Authorization") {
+		_, credentials, _ := strings.Cut(header, " ")
+		p.secrets.learn("credentials", strings.TrimSpace(credentials))
 	}
 }
 

@@ -63,6 +63,11 @@ func (s *Server) secure(h http.Header, requestID string) {
 	h.Set("Request-Id", requestID)
 	h.Set("Cache-Control", "no-store") // RFC 6749 §5.1
 	h.Set("Pragma", "no-cache")        // RFC 6749 §5.1
+	s.harden(h)
+}
+
+// harden sets what browsers go by, for public documents too.
+func (s *Server) harden(h http.Header) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	if s.https {

@@ -187,6 +187,11 @@ func (s *Server) Handler() http.Handler {
 		s.paths.OpenID: s.document(&s.published.metadata),
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		// RFC 9112 §6.1: chunks with a Content-Length beside them, which net/http
+		// takes away, may be two requests to a proxy: nothing may follow them.
+		if len(req.TransferEncoding) > 0 {
+			w.Header().Set("Connection", "close")
+		}
 		if d, ok := documents[req.URL.EscapedPath()]; ok {
 			d.ServeHTTP(w, req)
 			return

@@ -91,6 +91,7 @@ func (s *Server) document(h *discovery.Holder) http.Handler {
 		r.Header.Del("Range")    // RFC 9110 §14.2: a server may ignore it
 		r.Header.Del("If-Match") // no state is changed; RFC 9110 §13.1.1 is about updates
 		r.Header.Del("If-Unmodified-Since")
+		s.harden(w.Header())
 		h.ServeHTTP(w, r)
 	})
 }
