@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -85,10 +84,9 @@ func (is *issuer) readForm(w http.ResponseWriter, r *http.Request) url.Values {
 	case media == "multipart/form-data" && is.mutated("multipart-body"):
 		r.ParseMultipartForm(1 << 16)
 		form = r.PostForm
-	case media == "application/x-www-form-urlencoded":
-		body, _ := io.ReadAll(r.Body)
-		form, _ = url.ParseQuery(string(body))
-	case r.ContentLength > 0 && media != "application/x-www-form-urlencoded":
+	case (media == formType || is.mutated("ct-optional")) && !is.mislabelled(r):
+		form = is.parseBody(r)
+	case r.ContentLength > 0:
 		if is.mutated("media-400") {
 			refuse("invalid_request")
 		}

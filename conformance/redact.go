@@ -35,7 +35,7 @@ func (r *redactor) learn(label, value string) {
 	inJSON, _ := json.Marshal(value) // a string always marshals
 	inGo := strconv.Quote(value)
 	for _, form := range []string{
-		value, url.QueryEscape(value), url.PathEscape(value), percent(value),
+		value, url.QueryEscape(value), url.PathEscape(value), percent(value), spaced(url.QueryEscape(value)),
 		string(inJSON[1 : len(inJSON)-1]), inGo[1 : len(inGo)-1], base64.StdEncoding.EncodeToString([]byte(value)),
 	} {
 		r.labels[form] = "[" + label + "]"
