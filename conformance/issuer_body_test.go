@@ -8,6 +8,25 @@ import (
 	"unicode/utf8"
 )
 
+// refusedMethod is why another method than POST is refused.
+func (is *issuer) refusedMethod(r *http.Request) string {
+	if is.mutated("query-echoed") {
+		return "no GET of " + r.URL.RawQuery
+	}
+	return "method"
+}
+
+// repeatable reports whether a parameter may come twice.
+func (is *issuer) repeatable(name string) bool {
+	switch {
+	case name == "foo" && is.mutated("dup-unknown-500"):
+		panic(refusal{500, "server_error", "twice"})
+	case name == "refresh_token" && is.mutated("dup-refresh-token"), name == "client_secret" && is.mutated("dup-client-secret"):
+		return true
+	}
+	return is.mutated("duplicates")
+}
+
 // mislabelled reports whether r has no Content-Type, or several.
 func (is *issuer) mislabelled(r *http.Request) bool {
 	types := r.Header.Values("Content-Type")

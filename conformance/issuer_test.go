@@ -64,6 +64,7 @@ func newIssuer(t *testing.T, mutations ...string) *issuer {
 		clients: map[string]client{
 			"app": {appSecret, conformance.AuthBasic, 0}, "second": {secondSecret, conformance.AuthBasic, 0},
 			"poster": {postSecret, conformance.AuthPost, 0}, "spa": {"", conformance.AuthNone, 0},
+			"job": {secondSecret, conformance.AuthBasic, 0}, "kiosk": {"", conformance.AuthNone, 0},
 			"lenient": {secondSecret, conformance.AuthBasic, 200 * time.Millisecond},
 		},
 		users: map[string]*user{"alice": {password: alicePassword}, "victim": {password: victimPassword}},
@@ -93,6 +94,8 @@ func (is *issuer) target() conformance.Target {
 		Second: conformance.Client{ID: "second", Secret: secondSecret},
 		Post:   conformance.Client{ID: "poster", Secret: postSecret, Method: conformance.AuthPost},
 		Public: conformance.Client{ID: "spa"},
+		// Of one grant each.
+		NoPassword: conformance.Client{ID: "job", Secret: secondSecret}, NoRefresh: conformance.Client{ID: "kiosk"},
 		User:   conformance.User{Name: "alice", Password: alicePassword},
 		Victim: conformance.User{Name: "victim", Password: victimPassword},
 		Scope:  "read write", Ungranted: "admin",
@@ -120,6 +123,10 @@ func (is *issuer) handler() http.Handler {
 		switch {
 		case is.mutated("any-tenant") && strings.Contains(r.URL.Path, ".well-known"):
 			is.metadata("no-8414")(w, r)
+		case is.mutated("slash-redirect") && strings.HasSuffix(r.URL.Path, "/token/"):
+			http.Redirect(w, r, "/tenant/token", http.StatusMovedPermanently)
+		case is.mutated("slash-500") && strings.HasSuffix(r.URL.Path, "//token"):
+			w.WriteHeader(500)
 		case strings.Contains(r.URL.Path, "//"): // which the mux would answer with a redirect
 			http.NotFound(w, r)
 		default:

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -70,7 +71,7 @@ func (is *issuer) readForm(w http.ResponseWriter, r *http.Request) url.Values {
 		if !is.mutated("no-allow") {
 			w.Header().Set("Allow", "POST")
 		}
-		panic(refusal{405, "invalid_request", "method"})
+		panic(refusal{405, "invalid_request", is.refusedMethod(r)})
 	}
 	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	form, query := url.Values{}, r.URL.Query()
@@ -97,6 +98,9 @@ func (is *issuer) readForm(w http.ResponseWriter, r *http.Request) url.Values {
 			form[name] = append(form[name], values...)
 		}
 	}
+	if is.mutated("query-overrides") {
+		maps.Copy(form, query)
+	}
 	is.remember(form, query)
 	if query.Has("client_secret") && !is.mutated("query-secret") {
 		refuse("invalid_request")
@@ -109,7 +113,7 @@ func (is *issuer) readForm(w http.ResponseWriter, r *http.Request) url.Values {
 // checkForm keeps RFC 6749 §3.2: no duplicates, and empty is absent.
 func (is *issuer) checkForm(form url.Values) url.Values {
 	for name, values := range form {
-		if len(values) > 1 && !is.mutated("duplicates") {
+		if len(values) > 1 && !is.repeatable(name) {
 			refuse("invalid_request")
 		}
 		if values[0] == "" && !is.mutated("empty-kept") {
@@ -170,7 +174,13 @@ func (is *issuer) authenticate(r *http.Request, form url.Values) string {
 // grant returns the session and the scope of the new access token.
 func (is *issuer) grant(w http.ResponseWriter, clientID string, form url.Values) (*session, []string) {
 	grant := form.Get("grant_type")
+	if is.mutated("grant-any-case") {
+		grant = strings.ToLower(grant)
+	}
 	switch {
+	case clientID == "job" && grant == "password" && !is.mutated("any-grant"),
+		clientID == "kiosk" && grant == "refresh_token" && !is.mutated("any-grant"):
+		refuse("unauthorized_client")
 	case grant == "" && !is.mutated("no-grant-unsupported"):
 		refuse("invalid_request")
 	case grant == "password" && !is.mutated("password-off"):

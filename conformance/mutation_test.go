@@ -114,7 +114,7 @@ func TestMutationsAreNarrow(t *testing.T) {
 		"max-age-0":     "jwks-cache-control",
 		"two-methods":   "cauth-two-methods",
 		"narrow-sticks": "rt-scope-narrow-then-full",
-		"duplicates":    "tok-dup-grant-type tok-dup-scope tok-dup-username",
+		"duplicates":    "tok-dup-grant-type tok-dup-scope tok-dup-username tok-dup-each",
 		"jti-session":   "rt-ok at-jti",
 		"token-no-kid":  "jwks-verifies-issued at-kid",
 		"no-rotation":   "rt-rotated-public rt-reuse-revokes-family",

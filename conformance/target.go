@@ -29,7 +29,8 @@ type User struct{ Name, Password string }
 
 // A Target is the issuer and what the cases may use there. Only Issuer is
 // needed; the cases that lack an input are skipped and name the flag for it.
-// Every client must be allowed the password and refresh_token grants for Scope.
+// Every client but the last two must be allowed the password and refresh_token
+// grants for Scope.
 type Target struct {
 	Issuer string // exactly as users write it
 
@@ -39,6 +40,9 @@ type Target struct {
 	Post   Client // registered for client_secret_post; same default
 	Public Client // registered for none; same default
 	Strict Client // its RetryWindow is 0: spares a case the wait
+
+	NoPassword Client // may not use the password grant, unlike the others
+	NoRefresh  Client // may not use the refresh_token grant, unlike the others
 
 	User   User // signs in correctly only
 	Victim User // gets the wrong passwords; must not be anybody's account
@@ -61,6 +65,8 @@ const (
 	NeedPost         Input = "--post-client-id and --post-client-secret-file, or another client with client_secret_post"
 	NeedPublic       Input = "--public-client-id, or another client with none"
 	NeedConfidential Input = "a client with a secret, such as --basic-client-id and --basic-client-secret-file"
+	NeedNoPassword   Input = "--no-password-client-id (a client that may not use the password grant)"
+	NeedNoRefresh    Input = "--no-refresh-client-id (a client that may use the password grant only)"
 	NeedUser         Input = "--username and --password-file"
 	NeedVictim       Input = "--user2-username and --user2-password-file (a user that wrong passwords may be tried on)"
 	NeedScope        Input = "--scope"
@@ -125,6 +131,10 @@ func (t Target) has(in Input) bool {
 		return t.public().known()
 	case NeedConfidential:
 		return t.confidential().known()
+	case NeedNoPassword:
+		return t.NoPassword.known()
+	case NeedNoRefresh:
+		return t.NoRefresh.known()
 	case NeedUser:
 		return t.User.Name != "" && t.User.Password != ""
 	case NeedVictim:

@@ -48,10 +48,12 @@ func TestConformance(t *testing.T) {
 		Issuer: k.issuer,
 		Client: client("web", storage.AuthNone), Second: client("other", storage.AuthNone),
 		Basic: client("backend", storage.AuthBasic), Post: client("poster", storage.AuthPost),
-		Strict: client("strict", storage.AuthNone, func(c *storage.Client) { c.RetryWindow = 0 }),
-		User:   conformance.User{Name: user.Name, Password: user.password},
-		Victim: conformance.User{Name: victim.Name, Password: victim.password},
-		Scope:  "read write", Ungranted: "admin", RetryWindow: storage.DefaultRetryWindow,
+		Strict:     client("strict", storage.AuthNone, func(c *storage.Client) { c.RetryWindow = 0 }),
+		NoPassword: client("job", storage.AuthBasic, func(c *storage.Client) { c.Grants = []string{storage.GrantRefreshToken} }),
+		NoRefresh:  client("kiosk", storage.AuthNone, func(c *storage.Client) { c.Grants = []string{storage.GrantPassword} }),
+		User:       conformance.User{Name: user.Name, Password: user.password},
+		Victim:     conformance.User{Name: victim.Name, Password: victim.password},
+		Scope:      "read write", Ungranted: "admin", RetryWindow: storage.DefaultRetryWindow,
 	}
 	report, err := conformance.Run(t.Context(), target, conformance.Options{Abuse: true})
 	k.must(err)

@@ -27,14 +27,16 @@ type conformanceCmd struct {
 
 	Issuer string `setting:"" required:"" placeholder:"URL" help:"The issuer, exactly as its users write it."`
 
-	Client Party  `embed:"" prefix:"client-" group:"The client of most cases; every client needs the grants password and refresh_token"`
-	Second Party  `embed:"" prefix:"client2-" group:"Another client, to which the first one's tokens must be of no use"`
-	Basic  Party  `embed:"" prefix:"basic-client-" group:"A client of client_secret_basic, if the others are not"`
-	Post   Party  `embed:"" prefix:"post-client-" group:"A client of client_secret_post, if the others are not"`
-	Public Party  `embed:"" prefix:"public-client-" group:"A public client, if the others are not"`
-	Strict Party  `embed:"" prefix:"strict-client-" group:"A client that may not repeat a refresh; spares a case the wait"`
-	User   Person `embed:"" group:"A user that signs in"`
-	Victim Person `embed:"" prefix:"user2-" group:"A user that wrong passwords may be tried on; nobody's account"`
+	Client     Party  `embed:"" prefix:"client-" group:"The client of most cases; every client needs the grants password and refresh_token"`
+	Second     Party  `embed:"" prefix:"client2-" group:"Another client, to which the first one's tokens must be of no use"`
+	Basic      Party  `embed:"" prefix:"basic-client-" group:"A client of client_secret_basic, if the others are not"`
+	Post       Party  `embed:"" prefix:"post-client-" group:"A client of client_secret_post, if the others are not"`
+	Public     Party  `embed:"" prefix:"public-client-" group:"A public client, if the others are not"`
+	Strict     Party  `embed:"" prefix:"strict-client-" group:"A client that may not repeat a refresh; spares a case the wait"`
+	NoPassword Party  `embed:"" prefix:"no-password-client-" group:"A client that may not use the password grant"`
+	NoRefresh  Party  `embed:"" prefix:"no-refresh-client-" group:"A client that may use the password grant, and not refresh_token"`
+	User       Person `embed:"" group:"A user that signs in"`
+	Victim     Person `embed:"" prefix:"user2-" group:"A user that wrong passwords may be tried on; nobody's account"`
 
 	Scope          string        `placeholder:"SCOPES" help:"Scopes to ask for, separated by spaces. Default: none are asked for."`
 	ScopeUngranted string        `name:"scope-ungranted" placeholder:"SCOPE" help:"A scope outside --scope that the client may ask for."`
@@ -81,6 +83,7 @@ func (c *conformanceCmd) target() (conformance.Target, error) {
 	}{
 		{c.Client, &t.Client}, {c.Second, &t.Second}, {c.Basic, &t.Basic},
 		{c.Post, &t.Post}, {c.Public, &t.Public}, {c.Strict, &t.Strict},
+		{c.NoPassword, &t.NoPassword}, {c.NoRefresh, &t.NoRefresh},
 	} {
 		*party.to = conformance.Client{ID: party.from.ID, Method: party.from.Auth}
 		if party.from.SecretFile == "" {
