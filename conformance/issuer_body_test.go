@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -58,6 +59,7 @@ func (is *issuer) parseBody(r *http.Request) url.Values {
 	case err != nil && !is.mutated("text-literal"):
 		refuse("invalid_request")
 	}
+	is.form = maps.Clone(form)
 	for _, values := range form {
 		for i, v := range values {
 			values[i] = is.text(v)
@@ -80,6 +82,5 @@ func (is *issuer) text(v string) string {
 		before, _, _ := strings.Cut(v, "\x00")
 		return before
 	}
-	refuse("invalid_request")
-	return ""
+	panic(refusal{400, "invalid_request", "text"})
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -112,10 +113,16 @@ func (is *issuer) issue(w http.ResponseWriter, s *session, scope []string) {
 	case is.mutated("no-expires"):
 		delete(body, "expires_in")
 	}
+	w.Header().Set("Pragma", "no-cache")
+	is.spoilAnswer(w, body)
 	if !is.mutated("storable") {
 		w.Header().Set("Cache-Control", "no-store")
 	}
 	is.shout(w)
+	if is.mutated("answer-twice") {
+		fmt.Fprintf(w, `{"access_token": "other", %s`, strings.TrimPrefix(asJSON(body), "{"))
+		return
+	}
 	writeJSON(w, status, body)
 }
 
@@ -170,6 +177,11 @@ func (is *issuer) accessToken(s *session, scope []string) string {
 	}
 	compact, _ := signed.CompactSerialize()
 	return compact
+}
+
+func asJSON(v any) string {
+	text, _ := json.Marshal(v)
+	return string(text)
 }
 
 // sameAccess answers one token for the life of the session.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -33,6 +34,7 @@ type issuer struct {
 	sessions map[string]*session // by any refresh token ever issued
 	access   map[string]*session // by any access token
 	seen     []string            // every secret received or issued
+	form     url.Values          // of the request that is answered
 	requests int
 }
 

@@ -279,13 +279,16 @@ func (is *issuer) writeError(w http.ResponseWriter, r *http.Request, e refusal) 
 		writeJSON(w, e.status, map[string]string{"error": e.code, "access_token": "not-a-token"})
 		return
 	}
-	if is.mutated("echo") { // everything the server knows, in every place
+	if is.mutated("echo") { // everything the server knows of late, in every place
 		r.ParseForm()
-		e.why = r.Form.Encode() + r.Header.Get("Authorization") + strings.Join(is.seen, " ") + "\x1b[2J"
+		e.why = r.Form.Encode() + r.Header.Get("Authorization") + strings.Join(is.seen[max(0, len(is.seen)-60):], " ") + "\x1b[2J"
 		w.Header().Set("WWW-Authenticate", "Basic "+url.QueryEscape(e.why))
 		w.Header().Set("Location", strings.Map(printable, e.why))
 	}
 	is.shout(w)
+	if is.spoilError(w, &e) {
+		return
+	}
 	writeJSON(w, e.status, map[string]string{"error": e.code, "error_description": e.why})
 }
 
