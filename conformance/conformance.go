@@ -57,7 +57,7 @@ type Case struct {
 func Cases() []Case {
 	return slices.Concat(
 		metadataCases(), metadataMemberCases(), metadataTruthCases(), metadataClaimCases(), metadataHTTPCases(),
-		jwksFormCases(), jwksCases(), tokenCases(), tokenBodyCases(), tokenParamCases(), tokenAnswerCases(), tokenErrorCases(), tokenLeakCases(), clientAuthCases(),
+		jwksFormCases(), jwksCases(), tokenCases(), tokenBodyCases(), tokenParamCases(), tokenAnswerCases(), tokenErrorCases(), tokenLeakCases(), tokenScopeCases(), clientAuthCases(),
 		passwordCases(), refreshCases(), refreshScopeCases(), accessTokenCases(), introspectionCases(), httpCases(), abuseCases(),
 	)
 }

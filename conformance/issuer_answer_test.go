@@ -12,6 +12,7 @@ func (is *issuer) spoilAnswer(w http.ResponseWriter, body map[string]any) {
 	for mutation, change := range map[string]func(){
 		"refresh-null":     func() { body["refresh_token"] = nil },
 		"scope-array":      func() { body["scope"] = []string{"read"} },
+		"scope-overstated": func() { body["scope"] = "read write admin" },
 		"expires-more":     func() { body["expires_in"] = 601 },
 		"expires-less":     func() { body["expires_in"] = 60 },
 		"cookie":           func() { w.Header().Set("Set-Cookie", "sid=1") },

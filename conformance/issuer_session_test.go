@@ -47,6 +47,9 @@ func (is *issuer) refresh(clientID string, form url.Values) (*session, []string)
 	case s == nil, s.ended, s.client != clientID && !is.mutated("unbound"):
 		refuse("invalid_grant")
 	}
+	if is.mutated("error-spends") && token == s.current && form.Has("scope") {
+		s.previous, s.current = s.current, ""
+	}
 	scope := is.narrowed(s, form)
 	again := token == s.previous && time.Since(s.rotated) < is.clients[s.client].window
 	switch {
@@ -108,7 +111,7 @@ func (is *issuer) issue(w http.ResponseWriter, s *session, scope []string) {
 		status = http.StatusCreated
 	case is.mutated("as-text"):
 		w.Header().Set("Content-Type", "text/plain")
-	case is.mutated("widen-silently"), is.mutated("no-scope-member"):
+	case is.mutated("widen-silently"), is.mutated("scope-subset-unsaid"), is.mutated("no-scope-member") && is.form.Has("scope"):
 		delete(body, "scope")
 	case is.mutated("no-expires"):
 		delete(body, "expires_in")
@@ -120,6 +123,7 @@ func (is *issuer) issue(w http.ResponseWriter, s *session, scope []string) {
 	}
 	is.shout(w)
 	if is.mutated("answer-twice") {
+		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprintf(w, `{"access_token": "other", %s`, strings.TrimPrefix(asJSON(body), "{"))
 		return
 	}

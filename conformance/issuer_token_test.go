@@ -223,13 +223,7 @@ func (is *issuer) password(w http.ResponseWriter, clientID string, form url.Valu
 	if is.mutated("victim-locked") && name == "victim" {
 		refuse("invalid_grant")
 	}
-	scope := strings.Fields(form.Get("scope"))
-	if !form.Has("scope") {
-		scope = []string{"read", "write"}
-	}
-	if form.Has("scope") && !allowed(scope, []string{"read", "write", "admin"}) {
-		refuse("invalid_scope")
-	}
+	scope := is.askedScope(clientID, form)
 	return &session{id: rand.Text(), client: clientID, user: name, scope: scope}, scope
 }
 

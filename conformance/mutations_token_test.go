@@ -47,6 +47,13 @@ func tokenMutations() map[string]string {
 		"tok-error-no-reflection":    "reflect-secret reflect-html",
 		"tok-error-no-stack":         "stack-trace",
 		"tok-error-no-token-members": "errors-with-token",
+		"tok-success-scope-echo":     "scope-subset-unsaid scope-overstated",
+		"tok-scope-syntax":           "any-scope",
+		"tok-scope-unknown":          "any-scope scope-subset-unsaid",
+		"tok-scope-order":            "scope-ordered",
+		"tok-scope-dup":              "scope-dup-kept",
+		"tok-scope-case":             "scope-any-case",
+		"tok-no-state-on-error":      "error-spends",
 		"tok-error-400":              "errors-200",
 		"tok-error-code-registered":  "own-codes",
 	}

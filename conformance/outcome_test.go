@@ -285,7 +285,7 @@ func TestLegalVariantsPass(t *testing.T) {
 	t.Parallel()
 	for _, mutations := range []string{
 		"nbf-same", "aud-array", "typ-long", "no-scope-member", "widen-kept", "post-401", "media-400", "get-404", "jwk-set-type",
-		"retry-date", "no-expires", "shout", "page-http", "doc-tag", "head-405", "kty-unknown", "text-literal",
+		"retry-date", "no-expires", "shout", "page-http", "doc-tag", "head-405", "kty-unknown", "text-literal", "scope-subset",
 	} {
 		t.Run(mutations, func(t *testing.T) {
 			t.Parallel()
@@ -294,6 +294,9 @@ func TestLegalVariantsPass(t *testing.T) {
 				o = conformance.Options{Only: []string{"pw-throttle-*"}, Abuse: true}
 			}
 			for _, r := range run(t, newIssuer(t, mutations).target(), o).Results {
+				if mutations == "widen-kept" && r.ID == "tok-no-state-on-error" && r.Outcome == conformance.NA {
+					continue // no error to look at
+				}
 				if !right(r) {
 					t.Errorf("%s: %s: %s\n sent %s\n got %s", r.ID, r.Outcome, r.Why, r.Sent, r.Got)
 				}
