@@ -58,6 +58,6 @@ func Cases() []Case {
 	return slices.Concat(
 		metadataCases(), metadataMemberCases(), metadataTruthCases(), metadataClaimCases(), metadataHTTPCases(),
 		jwksFormCases(), jwksCases(), tokenCases(), tokenBodyCases(), tokenParamCases(), tokenAnswerCases(), tokenErrorCases(), tokenLeakCases(), tokenScopeCases(), clientAuthCases(),
-		passwordCases(), refreshCases(), refreshScopeCases(), accessTokenCases(), introspectionCases(), httpCases(), abuseCases(),
+		passwordCases(), passwordTextCases(), refreshCases(), refreshScopeCases(), accessTokenCases(), introspectionCases(), httpCases(), abuseCases(), throttleCases(),
 	)
 }

@@ -8,7 +8,10 @@ import (
 )
 
 // spoilAnswer changes what a token answer says, by mutation.
-func (is *issuer) spoilAnswer(w http.ResponseWriter, body map[string]any) {
+func (is *issuer) spoilAnswer(w http.ResponseWriter, s *session, body map[string]any) {
+	if s.client == "kiosk" && !is.mutated("refresh-for-all") {
+		delete(body, "refresh_token")
+	}
 	for mutation, change := range map[string]func(){
 		"refresh-null":     func() { body["refresh_token"] = nil },
 		"scope-array":      func() { body["scope"] = []string{"read"} },
@@ -35,6 +38,8 @@ func (is *issuer) unsay(body map[string]any) {
 // spoilError changes an error; done means that it has been answered.
 func (is *issuer) spoilError(w http.ResponseWriter, e *refusal) (done bool) {
 	switch {
+	case e.status == http.StatusTooManyRequests && is.mutated("throttle-text"):
+		w.Header().Set("Content-Type", "text/plain")
 	case is.mutated("echo-raw"):
 		e.why = "cannot read" + is.received("")
 	case is.mutated("reflect-secret"):

@@ -81,6 +81,8 @@ func (is *issuer) text(v string) string {
 	case is.mutated("nul-truncates"):
 		before, _, _ := strings.Cut(v, "\x00")
 		return before
+	case is.mutated("line-breaks-dropped"):
+		return strings.NewReplacer("\r", "", "\n", "").Replace(v)
 	}
 	panic(refusal{400, "invalid_request", "text"})
 }

@@ -51,11 +51,12 @@ func (is *issuer) claims(mutation string) map[string]any {
 		"unknown-member":        {"x_own": true},
 		"page-http":             {"service_documentation": "http://docs.example"},
 
-		"grant-unlisted": {"grant_types_supported": []string{"password"}},
-		"grant-untrue":   {"grant_types_supported": []string{"password", "refresh_token", "client_credentials"}},
-		"alg-unlisted":   {"id_token_signing_alg_values_supported": []string{"RS256"}},
-		"basic-only":     {methods: []string{"client_secret_basic"}},
-		"post-unlisted":  {methods: []string{"client_secret_basic", "none"}},
+		"password-unlisted": {"grant_types_supported": []string{"refresh_token"}},
+		"grant-unlisted":    {"grant_types_supported": []string{"password"}},
+		"grant-untrue":      {"grant_types_supported": []string{"password", "refresh_token", "client_credentials"}},
+		"alg-unlisted":      {"id_token_signing_alg_values_supported": []string{"RS256"}},
+		"basic-only":        {methods: []string{"client_secret_basic"}},
+		"post-unlisted":     {methods: []string{"client_secret_basic", "none"}},
 
 		"jwt-auth":         {methods: all, algs: []string{"RS256", "ES256"}},
 		"jwt-auth-no-rs":   {methods: all, algs: []string{"ES256"}},

@@ -99,7 +99,7 @@ func (is *issuer) issue(w http.ResponseWriter, s *session, scope []string) {
 		"access_token": is.accessToken(s, scope), "token_type": "Bearer", "expires_in": 600,
 		"refresh_token": s.current, "scope": strings.Join(scope, " "),
 	}
-	is.seen = append(is.seen, body["access_token"].(string), s.current)
+	is.seen = append(is.seen, body["access_token"].(string))
 	is.access[body["access_token"].(string)] = s
 	status := 200
 	switch {
@@ -117,7 +117,10 @@ func (is *issuer) issue(w http.ResponseWriter, s *session, scope []string) {
 		delete(body, "expires_in")
 	}
 	w.Header().Set("Pragma", "no-cache")
-	is.spoilAnswer(w, body)
+	is.spoilAnswer(w, s, body)
+	if _, told := body["refresh_token"]; told {
+		is.seen = append(is.seen, s.current)
+	}
 	if !is.mutated("storable") {
 		w.Header().Set("Cache-Control", "no-store")
 	}

@@ -28,14 +28,15 @@ type issuer struct {
 	key       jose.JSONWebKey
 	stray     jose.JSONWebKey // never published
 
-	mu       sync.Mutex
-	clients  map[string]client
-	users    map[string]*user
-	sessions map[string]*session // by any refresh token ever issued
-	access   map[string]*session // by any access token
-	seen     []string            // every secret received or issued
-	form     url.Values          // of the request that is answered
-	requests int
+	mu        sync.Mutex
+	clients   map[string]client
+	users     map[string]*user
+	sessions  map[string]*session // by any refresh token ever issued
+	access    map[string]*session // by any access token
+	seen      []string            // every secret received or issued
+	form      url.Values          // of the request that is answered
+	strangers int                 // failures of names that nobody has, since somebody signed in
+	requests  int
 }
 
 type client struct {
@@ -55,7 +56,7 @@ const (
 	secondSecret   = "not-a-secret-2"
 	postSecret     = "not a secret=3"
 	alicePassword  = `not "a" password <&%+é>`
-	victimPassword = "not-a-password-2"
+	victimPassword = "not-a-password-2, with é€😀, longer than the 72 bytes that bcrypt reads of it"
 )
 
 // newIssuer starts one under the path /tenant.
@@ -100,7 +101,7 @@ func (is *issuer) target() conformance.Target {
 		NoPassword: conformance.Client{ID: "job", Secret: secondSecret}, NoRefresh: conformance.Client{ID: "kiosk"},
 		User:   conformance.User{Name: "alice", Password: alicePassword},
 		Victim: conformance.User{Name: "victim", Password: victimPassword},
-		Scope:  "read write", Ungranted: "admin",
+		Scope:  "read write", Ungranted: "admin", Forbidden: "billing",
 	}
 }
 
@@ -143,6 +144,8 @@ func jwkMembers(k jose.JSONWebKey) map[string]any {
 	json.Unmarshal(text, &members)
 	return members
 }
+
+func newID() string { return rand.Text() }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	if w.Header().Get("Content-Type") == "" {

@@ -1,7 +1,6 @@
 package conformance_test
 
 import (
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"maps"
@@ -154,6 +153,9 @@ func (is *issuer) authenticate(r *http.Request, form url.Values) string {
 		}
 		id, secret, method = basicID, basicSecret, conformance.AuthBasic
 	}
+	if u := is.users[id]; u != nil && u.password == secret && is.mutated("user-as-client") {
+		return "app"
+	}
 	c, known := is.clients[id]
 	switch {
 	case !known && is.mutated("unknown-client-told"):
@@ -192,48 +194,6 @@ func (is *issuer) grant(w http.ResponseWriter, clientID string, form url.Values)
 	}
 	refuse("unsupported_grant_type")
 	return nil, nil
-}
-
-func (is *issuer) password(w http.ResponseWriter, clientID string, form url.Values) (*session, []string) {
-	name := form.Get("username")
-	if !form.Has("username") && is.mutated("missing-is-wrong") {
-		refuse("invalid_grant")
-	}
-	if !form.Has("username") || !form.Has("password") {
-		refuse("invalid_request")
-	}
-	u, known := is.users[name]
-	if !known && is.mutated("unknown-user-told") {
-		panic(refusal{400, "invalid_grant", "no such user"})
-	}
-	if known && time.Now().Before(u.until) {
-		is.throttled(w)
-	}
-	if !known || u.password != form.Get("password") && !is.mutated("any-password") {
-		if known {
-			is.failed(u)
-		}
-		status := 400
-		if is.mutated("bad-password-403") {
-			status = 403
-		}
-		panic(refusal{status, "invalid_grant", "user"})
-	}
-	u.failures = 0
-	if is.mutated("victim-locked") && name == "victim" {
-		refuse("invalid_grant")
-	}
-	scope := is.askedScope(clientID, form)
-	return &session{id: rand.Text(), client: clientID, user: name, scope: scope}, scope
-}
-
-func (is *issuer) failed(u *user) {
-	if u.failures++; u.failures >= 5 && !is.mutated("no-throttle") {
-		u.failures, u.until = 0, time.Now().Add(time.Second)
-		if is.mutated("lock-out") {
-			u.password = rand.Text()
-		}
-	}
 }
 
 func (is *issuer) throttled(w http.ResponseWriter) {

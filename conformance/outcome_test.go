@@ -285,7 +285,7 @@ func TestLegalVariantsPass(t *testing.T) {
 	t.Parallel()
 	for _, mutations := range []string{
 		"nbf-same", "aud-array", "typ-long", "no-scope-member", "widen-kept", "post-401", "media-400", "get-404", "jwk-set-type",
-		"retry-date", "no-expires", "shout", "page-http", "doc-tag", "head-405", "kty-unknown", "text-literal", "scope-subset",
+		"retry-date", "no-expires", "shout", "page-http", "doc-tag", "head-405", "kty-unknown", "text-literal", "scope-subset", "case-folds",
 	} {
 		t.Run(mutations, func(t *testing.T) {
 			t.Parallel()

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Client authentication methods, as in the IANA registry.
@@ -49,6 +50,7 @@ type Target struct {
 
 	Scope       string        // space-separated; what the cases ask for; empty: ask for none
 	Ungranted   string        // a scope outside Scope that Client may ask for
+	Forbidden   string        // a scope that Second may ask for and Client may not
 	RetryWindow time.Duration // how long the issuer lets Client repeat a refresh; 0: not at all
 
 	HTTP *http.Client // default: one of our own; redirects are never followed
@@ -72,6 +74,8 @@ const (
 	NeedScope        Input = "--scope"
 	NeedTwoScopes    Input = "--scope with two or more values"
 	NeedUngranted    Input = "--scope-ungranted (a scope outside --scope that the client may ask for)"
+	NeedForbidden    Input = "--scope-forbidden (a scope that the second client may ask for, and the first may not)"
+	NeedUnicode      Input = "--user2-password-file with a password that has characters outside ASCII"
 )
 
 // method returns the client's method with the default filled in.
@@ -143,6 +147,10 @@ func (t Target) has(in Input) bool {
 		return t.Scope != ""
 	case NeedTwoScopes:
 		return len(strings.Fields(t.Scope)) > 1
+	case NeedForbidden:
+		return t.Forbidden != ""
+	case NeedUnicode:
+		return strings.ContainsFunc(t.Victim.Password, func(c rune) bool { return c > unicode.MaxASCII })
 	case NeedUngranted:
 		return t.Ungranted != ""
 	}
