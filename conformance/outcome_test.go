@@ -358,7 +358,9 @@ func noSecrets(t *testing.T, is *issuer, report conformance.Report) {
 	written := text.String() + js.String()
 	is.mu.Lock()
 	defer is.mu.Unlock()
-	for _, secret := range append([]string{appSecret, secondSecret, postSecret, alicePassword, victimPassword}, is.seen...) {
+	secrets := append([]string{appSecret, secondSecret, postSecret, alicePassword, victimPassword}, is.seen...)
+	slices.Sort(secrets) // most came more than once
+	for _, secret := range slices.Compact(secrets) {
 		for _, form := range []string{secret, url.QueryEscape(secret), inJSON(secret), inJSON(inJSON(secret))} {
 			if form != "" && strings.Contains(written, form) {
 				t.Errorf("%q is in the report", form)
