@@ -55,17 +55,17 @@ func passwordTextCases() []Case {
 	)
 }
 
-// refusals sends requests at once and judges each answer; the first that does
-// not pass is the evidence.
+// refusals sends requests at once, those again that the server had no room
+// for, and judges each answer; the first that does not pass is the evidence.
 func (p *Probe) refusals(ctx context.Context, judge judge, calls ...call) Verdict {
-	answers := p.together(ctx, calls...)
-	for i, a := range answers {
-		v := judge(a)
+	for i, a := range p.together(ctx, calls...) {
+		p.note(calls[i], a, nil)
 		if a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable {
-			v = undecided("the server throttles or is busy (%d): run again later", a.status)
+			wait, _ := a.retryAfter()
+			p.pause(ctx, min(wait, p.maxWait))
+			a = p.send(ctx, calls[i])
 		}
-		if v.Outcome != Pass {
-			p.note(calls[i], a, nil)
+		if v := judge(a); v.Outcome != Pass {
 			return v
 		}
 	}
