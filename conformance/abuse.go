@@ -19,6 +19,7 @@ func abuseCases() []Case {
 		group("pw", Case{
 			ID: "pw-throttle-user", Section: "RFC 6749 §4.3.2; RFC 6585 §4", Level: Must, Abuse: true, Needs: signsIn(NeedVictim), Run: throttleUser,
 			Expected: "Among 20 wrong passwords for one user one is answered 429 with Retry-After (or ever later), and the right one works afterwards.",
+			Means:    "An attacker tries passwords until one is right, or locks the user out for good.",
 		}),
 	)
 }

@@ -99,6 +99,29 @@ func TestWithoutInputs(t *testing.T) {
 	}
 }
 
+// Inputs that cannot show what a case is about.
+func TestInputsThatShowLess(t *testing.T) {
+	t.Parallel()
+	is := newIssuer(t)
+	for _, tc := range []struct {
+		id   string
+		less func(*conformance.Target)
+		want conformance.Outcome
+		why  string
+	}{
+		{"pw-long-password", func(t *conformance.Target) { t.User, t.Victim = t.Victim, t.User }, conformance.Pass, "shorter than 72 bytes"},
+		{"pw-utf8-password", func(t *conformance.Target) { t.Victim.Password = "not-a-pässword" }, conformance.Inconclusive, "--user2-password-file"},
+		{"pw-scope-cap", func(t *conformance.Target) { t.Forbidden = "nobodys" }, conformance.Inconclusive, "would prove nothing"},
+		{"tok-scope-case", func(t *conformance.Target) { t.Scope = "123" }, conformance.NA, "no letters"},
+	} {
+		target := is.target()
+		tc.less(&target)
+		if r := only(t, target, tc.id); r.Outcome != tc.want || !strings.Contains(r.Why, tc.why) {
+			t.Errorf("%s: %s %q, want %s with %q", tc.id, r.Outcome, r.Why, tc.want, tc.why)
+		}
+	}
+}
+
 // Without a loopback address there is nothing to be lenient about.
 func TestOnHTTPS(t *testing.T) {
 	t.Parallel()

@@ -126,6 +126,10 @@ func TestSkippedNamesTheFlag(t *testing.T) {
 		{"tok-dup-scope", "--scope", func(t *conformance.Target) { t.Scope = "" }},
 		{"rt-scope-narrow", "--scope", func(t *conformance.Target) { t.Scope = "read" }},
 		{"rt-scope-widen", "--scope-ungranted", func(t *conformance.Target) { t.Ungranted = "" }},
+		{"tok-grant-not-allowed", "--no-password-client-id", func(t *conformance.Target) { t.NoPassword = conformance.Client{} }},
+		{"pw-no-refresh-unless", "--no-refresh-client-id", func(t *conformance.Target) { t.NoRefresh = conformance.Client{} }},
+		{"pw-scope-cap", "--scope-forbidden", func(t *conformance.Target) { t.Forbidden = "" }},
+		{"pw-utf8-password", "--user2-password-file", func(t *conformance.Target) { t.Victim.Password = "ascii" }},
 		{"cauth-basic-plus-other-id", "--client2-id", func(t *conformance.Target) {
 			t.Second, t.Post, t.Public = conformance.Client{}, conformance.Client{}, conformance.Client{}
 		}},
