@@ -19,6 +19,7 @@ func abuseCases() []Case {
 		group("pw", Case{
 			ID: "pw-throttle-user", Section: "RFC 6749 §4.3.2; RFC 6585 §4", Level: Must, Abuse: true, Needs: signsIn(NeedVictim), Run: throttleUser,
 			Expected: "Among 20 wrong passwords for one user one is answered 429 with Retry-After (or ever later), and the right one works afterwards.",
+			Means:    "An attacker tries passwords until one is right, or locks the user out for good.",
 		}),
 	)
 }
@@ -52,16 +53,21 @@ func race16(ctx context.Context, p *Probe) Verdict {
 
 // race sends q n times at once and returns all answers.
 func (p *Probe) race(ctx context.Context, n int, q call) []answer {
-	answers, errs := make([]answer, n), make([]error, n)
+	return p.together(ctx, slices.Repeat([]call{q}, n)...)
+}
+
+// together sends requests at once and returns their answers.
+func (p *Probe) together(ctx context.Context, calls ...call) []answer {
+	answers, errs := make([]answer, len(calls)), make([]error, len(calls))
 	var wg sync.WaitGroup
-	for i := range n {
+	for i, q := range calls {
 		wg.Go(func() { answers[i], errs[i] = p.exchange(ctx, q) })
 	}
 	wg.Wait()
 	for i, err := range errs {
-		p.note(q, answers[i], err)
+		p.note(calls[i], answers[i], err)
 		if err != nil {
-			panic(stop{undecided("no answer to one of %d: %v", n, err)})
+			panic(stop{undecided("no answer to one of %d: %v", len(calls), err)})
 		}
 	}
 	return answers

@@ -34,6 +34,21 @@ func TestClaims(t *testing.T) {
 		{"no-refresh", "intro-revoked-now", conformance.NA, "no refresh token"},
 		{"revocation-400", "intro-revoked-now", conformance.Inconclusive, "answered 400"},
 		{"introspection-403", "meta-introspection-endpoint", conformance.Inconclusive, "may not"},
+		{"password-unlisted", "pw-legacy-notice", conformance.Pass, ""},
+		{"no-throttle", "pw-throttle-format", conformance.NA, "not answered 429"},
+		{"case-folds opaque", "pw-case-username", conformance.NA, "not a signed JWT"},
+		{"case-folds", "pw-case-username", conformance.Pass, ""},
+		{"no-refresh", "pw-no-refresh-unless", conformance.NA, "no refresh token"},
+		{"scope-subset", "pw-scope-cap", conformance.Pass, ""},
+		{"scope-spaces", "tok-scope-syntax", conformance.Warn, "stray spaces"},
+		{"opaque", "tok-success-scope-echo", conformance.NA, "not a signed JWT"},
+		{"opaque", "tok-success-expires-truth", conformance.NA, "not a signed JWT"},
+		{"no-expires", "tok-success-expires-truth", conformance.Pass, ""},
+		{"scope-subset", "tok-scope-case", conformance.Pass, ""},
+		{"no-refresh", "tok-dup-each", conformance.Pass, ""},
+		{"basic-only", "tok-dup-each", conformance.Pass, ""},
+		{"any-secret", "tok-grant-not-allowed", conformance.Pass, ""},
+		{"no-basic", "tok-grant-not-allowed", conformance.Inconclusive, "would prove nothing"},
 		{"authorize", "meta-pkce-methods", conformance.Pass, ""},
 		{"authorize", "meta-iss-param-flag", conformance.Pass, ""},
 		{"authorize", "meta-response-types", conformance.Pass, ""},
@@ -135,6 +150,29 @@ func TestWithoutInputs(t *testing.T) {
 	target.Post, target.Public = conformance.Client{}, conformance.Client{}
 	if r := only(t, target, "meta-auth-methods-truth"); r.Outcome != conformance.Inconclusive || !strings.Contains(r.Why, "no client") {
 		t.Errorf("no client of an advertised method: %s %q", r.Outcome, r.Why)
+	}
+}
+
+// Inputs that cannot show what a case is about.
+func TestInputsThatShowLess(t *testing.T) {
+	t.Parallel()
+	is := newIssuer(t)
+	for _, tc := range []struct {
+		id   string
+		less func(*conformance.Target)
+		want conformance.Outcome
+		why  string
+	}{
+		{"pw-long-password", func(t *conformance.Target) { t.User, t.Victim = t.Victim, t.User }, conformance.Pass, "shorter than 72 bytes"},
+		{"pw-utf8-password", func(t *conformance.Target) { t.Victim.Password = "not-a-pässword" }, conformance.Inconclusive, "--user2-password-file"},
+		{"pw-scope-cap", func(t *conformance.Target) { t.Forbidden = "nobodys" }, conformance.Inconclusive, "would prove nothing"},
+		{"tok-scope-case", func(t *conformance.Target) { t.Scope = "123" }, conformance.NA, "no letters"},
+	} {
+		target := is.target()
+		tc.less(&target)
+		if r := only(t, target, tc.id); r.Outcome != tc.want || !strings.Contains(r.Why, tc.why) {
+			t.Errorf("%s: %s %q, want %s with %q", tc.id, r.Outcome, r.Why, tc.want, tc.why)
+		}
 	}
 }
 

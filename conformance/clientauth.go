@@ -3,7 +3,6 @@ package conformance
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"strings"
 )
 
@@ -89,8 +88,9 @@ func basicPercent(ctx context.Context, p *Probe) Verdict {
 // percent encodes every octet, as App. B allows.
 func percent(s string) string {
 	var b strings.Builder
+	const hex = "0123456789ABCDEF"
 	for _, c := range []byte(s) {
-		fmt.Fprintf(&b, "%%%02X", c)
+		b.Write([]byte{'%', hex[c>>4], hex[c&15]})
 	}
 	return b.String()
 }

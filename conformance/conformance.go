@@ -58,12 +58,12 @@ func Cases() []Case {
 	return slices.Concat(
 		metadataCases(), metadataMemberCases(), metadataTruthCases(), metadataClaimCases(), metadataHTTPCases(),
 		jwksFormCases(), jwksCases(), jwksNumberCases(), jwksUseCases(), jwksCertificateCases(), jwksHTTPCases(),
-		tokenCases(), tokenAnswerCases(),
+		tokenCases(), tokenBodyCases(), tokenParamCases(), tokenAnswerCases(), tokenErrorCases(), tokenLeakCases(), tokenScopeCases(),
 		clientAuthCases(), clientAuthBasicCases(), clientAuthMethodCases(), clientAuthSecretCases(),
-		passwordCases(), refreshCases(), refreshScopeCases(),
+		passwordCases(), passwordTextCases(), refreshCases(), refreshScopeCases(),
 		accessTokenCases(), atFormCases(), atClaimCases(), atPersonalCases(), atGrantCases(),
 		introspectionCases(), introspectionOtherCases(), bearerCases(), bearerPlaceCases(),
 		httpCases(), httpCORSCases(), httpMethodCases(), httpConnectionCases(), httpTLSCases(), http2Cases(), httpMalformedCases(),
-		abuseCases(), httpForwardedCases(),
+		abuseCases(), throttleCases(), httpForwardedCases(),
 	)
 }

@@ -3,6 +3,8 @@ package conformance_test
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -46,6 +48,9 @@ func (is *issuer) refresh(clientID string, form url.Values) (*session, []string)
 		refuse("invalid_request")
 	case s == nil, s.ended, s.client != clientID && !is.mutated("unbound"):
 		refuse("invalid_grant")
+	}
+	if is.mutated("error-spends") && token == s.current && form.Has("scope") {
+		s.previous, s.current = s.current, ""
 	}
 	scope := is.narrowed(s, form)
 	again := token == s.previous && time.Since(s.rotated) < is.clients[s.client].window
@@ -96,7 +101,7 @@ func (is *issuer) issue(w http.ResponseWriter, s *session, scope []string) {
 		"access_token": is.accessToken(s, scope), "token_type": "Bearer", "expires_in": 600,
 		"refresh_token": s.current, "scope": strings.Join(scope, " "),
 	}
-	is.seen = append(is.seen, body["access_token"].(string), s.current)
+	is.seen = append(is.seen, body["access_token"].(string))
 	is.access[body["access_token"].(string)] = s
 	status := 200
 	switch {
@@ -108,16 +113,26 @@ func (is *issuer) issue(w http.ResponseWriter, s *session, scope []string) {
 		status = http.StatusCreated
 	case is.mutated("as-text"):
 		w.Header().Set("Content-Type", "text/plain")
-	case is.mutated("widen-silently"), is.mutated("no-scope-member"):
+	case is.mutated("widen-silently"), is.mutated("scope-subset-unsaid"), is.mutated("no-scope-member") && is.form.Has("scope"):
 		delete(body, "scope")
 	case is.mutated("no-expires"):
 		delete(body, "expires_in")
+	}
+	w.Header().Set("Pragma", "no-cache")
+	is.spoilAnswer(w, s, body)
+	if _, told := body["refresh_token"]; told {
+		is.seen = append(is.seen, s.current)
 	}
 	if !is.mutated("storable") {
 		w.Header().Set("Cache-Control", "no-store")
 	}
 	is.addTo(body, s)
 	is.shout(w)
+	if is.mutated("answer-twice") {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"access_token": "other", %s`, strings.TrimPrefix(asJSON(body), "{"))
+		return
+	}
 	writeJSON(w, status, body)
 }
 
@@ -164,6 +179,11 @@ func (is *issuer) accessToken(s *session, scope []string) string {
 	}
 	is.spoilClaims(s, claims)
 	return is.compact(key, header, claims)
+}
+
+func asJSON(v any) string {
+	text, _ := json.Marshal(v)
+	return string(text)
 }
 
 // sameAccess answers one token for the life of the session.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -27,15 +28,17 @@ type issuer struct {
 	key       jose.JSONWebKey
 	stray     jose.JSONWebKey // never published
 
-	mu       sync.Mutex
-	clients  map[string]client
-	users    map[string]*user
-	sessions map[string]*session // by any refresh token ever issued
-	access   map[string]*session // by any access token
-	seen     []string            // every secret received or issued
-	requests int
-	byConn   map[string]string // the client that authenticated first, by address
-	claimed  string            // the address that the present request claims
+	mu        sync.Mutex
+	clients   map[string]client
+	users     map[string]*user
+	sessions  map[string]*session // by any refresh token ever issued
+	access    map[string]*session // by any access token
+	seen      []string            // every secret received or issued
+	form      url.Values          // of the request that is answered
+	strangers int                 // failures of names that nobody has, since somebody signed in
+	requests  int
+	byConn    map[string]string // the client that authenticated first, by address
+	claimed   string            // the address that the present request claims
 }
 
 type client struct {
@@ -55,7 +58,7 @@ const (
 	secondSecret   = "not:a/secret=2, but a long one"
 	postSecret     = "not a secret=3, but a long one"
 	alicePassword  = `not "a" password <&%+é>`
-	victimPassword = "not-a-password-2"
+	victimPassword = "not-a-password-2, with é€😀, longer than the 72 bytes that bcrypt reads of it"
 )
 
 // newIssuer starts one under the path /tenant.
@@ -67,6 +70,7 @@ func newIssuer(t *testing.T, mutations ...string) *issuer {
 		clients: map[string]client{
 			"app": {appSecret, conformance.AuthBasic, 0}, "second": {secondSecret, conformance.AuthBasic, 0},
 			"poster": {postSecret, conformance.AuthPost, 0}, "spa": {"", conformance.AuthNone, 0},
+			"job": {secondSecret, conformance.AuthBasic, 0}, "kiosk": {"", conformance.AuthNone, 0},
 			"lenient": {secondSecret, conformance.AuthBasic, 200 * time.Millisecond},
 			"api":     {postSecret, conformance.AuthBasic, 0}, // of https://api.example
 		},
@@ -101,9 +105,11 @@ func (is *issuer) target() conformance.Target {
 		Post:   conformance.Client{ID: "poster", Secret: postSecret, Method: conformance.AuthPost},
 		API:    conformance.Client{ID: "api", Secret: postSecret}, ResourceURL: is.url + "/api",
 		Public: conformance.Client{ID: "spa"},
+		// Of one grant each.
+		NoPassword: conformance.Client{ID: "job", Secret: secondSecret}, NoRefresh: conformance.Client{ID: "kiosk"},
 		User:   conformance.User{Name: "alice", Password: alicePassword},
 		Victim: conformance.User{Name: "victim", Password: victimPassword},
-		Scope:  "read write", Ungranted: "admin",
+		Scope:  "read write", Ungranted: "admin", Forbidden: "billing",
 	}
 }
 
@@ -128,6 +134,10 @@ func (is *issuer) handler() http.Handler {
 		case is.odd(w, r):
 		case is.mutated("any-tenant") && strings.Contains(r.URL.Path, ".well-known"):
 			is.metadata("no-8414")(w, r)
+		case is.mutated("slash-redirect") && strings.HasSuffix(r.URL.Path, "/token/"):
+			http.Redirect(w, r, "/tenant/token", http.StatusMovedPermanently)
+		case is.mutated("slash-500") && strings.HasSuffix(r.URL.Path, "//token"):
+			w.WriteHeader(500)
 		case strings.Contains(r.URL.Path, "//"): // which the mux would answer with a redirect
 			http.NotFound(w, r)
 		default:
@@ -142,6 +152,8 @@ func jwkMembers(k jose.JSONWebKey) map[string]any {
 	json.Unmarshal(text, &members)
 	return members
 }
+
+func newID() string { return rand.Text() }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	if w.Header().Get("Content-Type") == "" {

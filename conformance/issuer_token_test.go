@@ -1,9 +1,8 @@
 package conformance_test
 
 import (
-	"crypto/rand"
 	"encoding/json"
-	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -70,7 +69,7 @@ func (is *issuer) readForm(w http.ResponseWriter, r *http.Request) url.Values {
 		if !is.mutated("no-allow") {
 			w.Header().Set("Allow", "POST")
 		}
-		panic(refusal{405, "invalid_request", "method"})
+		panic(refusal{405, "invalid_request", is.refusedMethod(r)})
 	}
 	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	form, query := url.Values{}, r.URL.Query()
@@ -88,10 +87,9 @@ func (is *issuer) readForm(w http.ResponseWriter, r *http.Request) url.Values {
 	case media == "multipart/form-data" && is.mutated("multipart-body"):
 		r.ParseMultipartForm(1 << 16)
 		form = r.PostForm
-	case media == "application/x-www-form-urlencoded":
-		body, _ := io.ReadAll(r.Body)
-		form, _ = url.ParseQuery(string(body))
-	case r.ContentLength > 0 && media != "application/x-www-form-urlencoded":
+	case (media == formType || is.mutated("ct-optional")) && !is.mislabelled(r):
+		form = is.parseBody(r)
+	case r.ContentLength > 0:
 		if is.mutated("media-400") {
 			refuse("invalid_request")
 		}
@@ -101,6 +99,9 @@ func (is *issuer) readForm(w http.ResponseWriter, r *http.Request) url.Values {
 		for name, values := range query {
 			form[name] = append(form[name], values...)
 		}
+	}
+	if is.mutated("query-overrides") {
+		maps.Copy(form, query)
 	}
 	is.remember(form, query)
 	if query.Has("client_secret") && !is.mutated("query-secret") {
@@ -114,7 +115,7 @@ func (is *issuer) readForm(w http.ResponseWriter, r *http.Request) url.Values {
 // checkForm keeps RFC 6749 §3.2: no duplicates, and empty is absent.
 func (is *issuer) checkForm(form url.Values) url.Values {
 	for name, values := range form {
-		if len(values) > 1 && !is.mutated("duplicates") {
+		if len(values) > 1 && !is.repeatable(name) {
 			refuse("invalid_request")
 		}
 		if values[0] == "" && !is.mutated("empty-kept") {
@@ -155,6 +156,9 @@ func (is *issuer) authenticate(r *http.Request, form url.Values) string {
 	if id == "" && is.mutated("default-client") {
 		id = "spa"
 	}
+	if u := is.users[id]; u != nil && u.password == secret && is.mutated("user-as-client") {
+		return "app"
+	}
 	c, known := is.clients[id]
 	switch {
 	case !known && is.mutated("unknown-client-told"):
@@ -176,7 +180,13 @@ func (is *issuer) authenticate(r *http.Request, form url.Values) string {
 // grant returns the session and the scope of the new access token.
 func (is *issuer) grant(w http.ResponseWriter, clientID string, form url.Values) (*session, []string) {
 	grant := form.Get("grant_type")
+	if is.mutated("grant-any-case") {
+		grant = strings.ToLower(grant)
+	}
 	switch {
+	case clientID == "job" && grant == "password" && !is.mutated("any-grant"),
+		clientID == "kiosk" && grant == "refresh_token" && !is.mutated("any-grant"):
+		refuse("unauthorized_client")
 	case grant == "" && !is.mutated("no-grant-unsupported"):
 		refuse("invalid_request")
 	case grant == "password" && !is.mutated("password-off"):
@@ -188,54 +198,6 @@ func (is *issuer) grant(w http.ResponseWriter, clientID string, form url.Values)
 	}
 	refuse("unsupported_grant_type")
 	return nil, nil
-}
-
-func (is *issuer) password(w http.ResponseWriter, clientID string, form url.Values) (*session, []string) {
-	name := form.Get("username")
-	if !form.Has("username") && is.mutated("missing-is-wrong") {
-		refuse("invalid_grant")
-	}
-	if !form.Has("username") || !form.Has("password") {
-		refuse("invalid_request")
-	}
-	u, known := is.users[name]
-	if !known && is.mutated("unknown-user-told") {
-		panic(refusal{400, "invalid_grant", "no such user"})
-	}
-	if known && time.Now().Before(u.until) && (is.claimed == "" || !is.mutated("forwarded-believed")) {
-		is.throttled(w)
-	}
-	if !known || u.password != form.Get("password") && !is.mutated("any-password") {
-		if known {
-			is.failed(u)
-		}
-		status := 400
-		if is.mutated("bad-password-403") {
-			status = 403
-		}
-		panic(refusal{status, "invalid_grant", "user"})
-	}
-	u.failures = 0
-	if is.mutated("victim-locked") && name == "victim" {
-		refuse("invalid_grant")
-	}
-	scope := strings.Fields(form.Get("scope"))
-	if !form.Has("scope") {
-		scope = []string{"read", "write"}
-	}
-	if form.Has("scope") && !allowed(scope, []string{"read", "write", "admin"}) {
-		refuse("invalid_scope")
-	}
-	return &session{id: rand.Text(), client: clientID, user: name, scope: scope}, scope
-}
-
-func (is *issuer) failed(u *user) {
-	if u.failures++; u.failures >= 5 && !is.mutated("no-throttle") {
-		u.failures, u.until = 0, time.Now().Add(time.Second)
-		if is.mutated("lock-out") {
-			u.password = rand.Text()
-		}
-	}
 }
 
 func (is *issuer) throttled(w http.ResponseWriter) {
@@ -275,9 +237,9 @@ func (is *issuer) writeError(w http.ResponseWriter, r *http.Request, e refusal) 
 		writeJSON(w, e.status, map[string]string{"error": e.code, "access_token": "not-a-token"})
 		return
 	}
-	if is.mutated("echo") { // everything the server knows, in every place
+	if is.mutated("echo") { // everything the server knows of late, in every place
 		r.ParseForm()
-		e.why = r.Form.Encode() + r.Header.Get("Authorization") + strings.Join(is.seen, " ") + "\x1b[2J"
+		e.why = r.Form.Encode() + r.Header.Get("Authorization") + strings.Join(is.seen[max(0, len(is.seen)-60):], " ") + "\x1b[2J"
 		w.Header().Set("WWW-Authenticate", "Basic "+url.QueryEscape(e.why))
 		w.Header().Set("Location", strings.Map(printable, e.why))
 	}
@@ -287,6 +249,9 @@ func (is *issuer) writeError(w http.ResponseWriter, r *http.Request, e refusal) 
 		return
 	}
 	is.shout(w)
+	if is.spoilError(w, &e) {
+		return
+	}
 	writeJSON(w, e.status, map[string]string{"error": e.code, "error_description": e.why})
 }
 

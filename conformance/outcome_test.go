@@ -131,6 +131,10 @@ func TestSkippedNamesTheFlag(t *testing.T) {
 		{"intro-aud-isolation", "--api-client-id", func(t *conformance.Target) { t.API = conformance.Client{} }},
 		{"bear-missing", "--resource-url", func(t *conformance.Target) { t.ResourceURL = "" }},
 		{"rt-scope-widen", "--scope-ungranted", func(t *conformance.Target) { t.Ungranted = "" }},
+		{"tok-grant-not-allowed", "--no-password-client-id", func(t *conformance.Target) { t.NoPassword = conformance.Client{} }},
+		{"pw-no-refresh-unless", "--no-refresh-client-id", func(t *conformance.Target) { t.NoRefresh = conformance.Client{} }},
+		{"pw-scope-cap", "--scope-forbidden", func(t *conformance.Target) { t.Forbidden = "" }},
+		{"pw-utf8-password", "--user2-password-file", func(t *conformance.Target) { t.Victim.Password = "ascii" }},
 		{"cauth-basic-plus-other-id", "--client2-id", func(t *conformance.Target) {
 			t.Second, t.Post, t.Public = conformance.Client{}, conformance.Client{}, conformance.Client{}
 		}},
@@ -296,7 +300,7 @@ func TestLegalVariantsPass(t *testing.T) {
 	t.Parallel()
 	for _, mutations := range []string{
 		"nbf-same", "aud-array", "typ-long", "no-scope-member", "widen-kept", "post-401", "media-400", "get-404", "jwk-set-type",
-		"retry-date", "no-expires", "shout", "page-http", "doc-tag", "head-405", "kty-unknown",
+		"retry-date", "no-expires", "shout", "page-http", "doc-tag", "head-405", "kty-unknown", "text-literal", "scope-subset", "case-folds",
 	} {
 		t.Run(mutations, func(t *testing.T) {
 			t.Parallel()
@@ -305,6 +309,9 @@ func TestLegalVariantsPass(t *testing.T) {
 				o = conformance.Options{Only: []string{"pw-throttle-*"}, Abuse: true}
 			}
 			for _, r := range run(t, newIssuer(t, mutations).target(), o).Results {
+				if mutations == "widen-kept" && r.ID == "tok-no-state-on-error" && r.Outcome == conformance.NA {
+					continue // no error to look at
+				}
 				if !right(r) {
 					t.Errorf("%s: %s: %s\n sent %s\n got %s", r.ID, r.Outcome, r.Why, r.Sent, r.Got)
 				}
@@ -366,7 +373,9 @@ func noSecrets(t *testing.T, is *issuer, report conformance.Report) {
 	written := text.String() + js.String()
 	is.mu.Lock()
 	defer is.mu.Unlock()
-	for _, secret := range append([]string{appSecret, secondSecret, postSecret, alicePassword, victimPassword}, is.seen...) {
+	secrets := append([]string{appSecret, secondSecret, postSecret, alicePassword, victimPassword}, is.seen...)
+	slices.Sort(secrets) // most came more than once
+	for _, secret := range slices.Compact(secrets) {
 		for _, form := range []string{secret, url.QueryEscape(secret), inJSON(secret), inJSON(inJSON(secret))} {
 			if form != "" && strings.Contains(written, form) {
 				t.Errorf("%q is in the report", form)

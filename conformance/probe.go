@@ -101,7 +101,7 @@ func (p *Probe) exchange(ctx context.Context, q call) (answer, error) {
 		req.ContentLength = -1 // not known
 	}
 	req.Header = q.header.Clone()
-	if body != "" {
+	if body != "" && contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
 	p.learn(q)
@@ -146,9 +146,12 @@ func (p *Probe) note(q call, a answer, err error) {
 	if len(q.query) > 0 {
 		address += "?" + q.query.String()
 	}
-	contentType, _ := q.encode(q.body)
-	media, _, _ := strings.Cut(contentType, ";")
-	parts := []string{q.method, address, media, q.body.String()}
+	contentType, body := q.encode(q.body)
+	contentType = or(contentType, strings.Join(q.header.Values("Content-Type"), ", "))
+	if media, boundary, ok := strings.Cut(contentType, "; boundary"); ok || strings.Contains(media, "json") {
+		contentType, body = strings.TrimSuffix(contentType, "; boundary"+boundary), q.body.String() // as short as a form
+	}
+	parts := slices.DeleteFunc([]string{q.method, address, contentType, body}, func(s string) bool { return s == "" })
 	for _, header := range q.header.Values("Authorization") {
 		scheme, _, _ := strings.Cut(header, " ")
 		parts = append(parts, "with "+scheme+" credentials")

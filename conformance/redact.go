@@ -19,6 +19,7 @@ const maxText = 600
 // whichever of their encodings they come back.
 type redactor struct {
 	mu     sync.Mutex
+	known  map[string]bool   // the secrets themselves
 	labels map[string]string // a secret as it may appear → what stands there instead
 }
 
@@ -30,12 +31,16 @@ func (r *redactor) learn(label, value string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.labels == nil {
-		r.labels = map[string]string{}
+		r.known, r.labels = map[string]bool{}, map[string]string{}
 	}
+	if r.known[value] {
+		return
+	}
+	r.known[value] = true
 	inJSON, _ := json.Marshal(value) // a string always marshals
 	inGo := strconv.Quote(value)
 	for _, form := range []string{
-		value, url.QueryEscape(value), url.PathEscape(value), percent(value),
+		value, url.QueryEscape(value), url.PathEscape(value), percent(value), spaced(url.QueryEscape(value)),
 		string(inJSON[1 : len(inJSON)-1]), inGo[1 : len(inGo)-1], base64.StdEncoding.EncodeToString([]byte(value)),
 	} {
 		r.labels[form] = "[" + label + "]"

@@ -98,7 +98,7 @@ func newRunner(t Target, o Options) *runner {
 		target: t, abuse: o.Abuse, maxWait: or(o.MaxWait, defaultMaxWait), http: &client,
 		pace: newPace(o.Rate, t.loopback()), secrets: &redactor{},
 	}
-	for _, c := range []Client{t.Client, t.Second, t.Basic, t.Post, t.Public, t.Strict, t.API} {
+	for _, c := range []Client{t.Client, t.Second, t.Basic, t.Post, t.Public, t.Strict, t.API, t.NoPassword, t.NoRefresh} {
 		r.secrets.learn("client_secret", c.Secret)
 	}
 	r.secrets.learn("password", t.User.Password)

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Client authentication methods, as in the IANA registry.
@@ -29,7 +30,8 @@ type User struct{ Name, Password string }
 
 // A Target is the issuer and what the cases may use there. Only Issuer is
 // needed; the cases that lack an input are skipped and name the flag for it.
-// Every client but API must be allowed the password and refresh_token grants for Scope.
+// Every client but the last three must be allowed the password and refresh_token
+// grants for Scope.
 type Target struct {
 	Issuer string // exactly as users write it
 
@@ -41,11 +43,15 @@ type Target struct {
 	Strict Client // its RetryWindow is 0: spares a case the wait
 	API    Client // of the API that Client's tokens are for, and Second's are not; need have no grants
 
+	NoPassword Client // may not use the password grant, unlike the others
+	NoRefresh  Client // may not use the refresh_token grant, unlike the others
+
 	User   User // signs in correctly only
 	Victim User // gets the wrong passwords; must not be anybody's account
 
 	Scope       string        // space-separated; what the cases ask for; empty: ask for none
 	Ungranted   string        // a scope outside Scope that Client may ask for
+	Forbidden   string        // a scope that Second may ask for and Client may not
 	RetryWindow time.Duration // how long the issuer lets Client repeat a refresh; 0: not at all
 
 	ResourceURL string // a protected resource: takes access tokens of Client for Scope, with GET
@@ -66,11 +72,15 @@ const (
 	NeedAPI          Input = "--api-client-id and --api-client-secret-file (of the API that the client's tokens are for, and the second client's are not)"
 	NeedResourceURL  Input = "--resource-url (a protected resource that takes the access tokens)"
 	NeedConfidential Input = "a client with a secret, such as --basic-client-id and --basic-client-secret-file"
+	NeedNoPassword   Input = "--no-password-client-id (a client that may not use the password grant)"
+	NeedNoRefresh    Input = "--no-refresh-client-id (a client that may use the password grant only)"
 	NeedUser         Input = "--username and --password-file"
 	NeedVictim       Input = "--user2-username and --user2-password-file (a user that wrong passwords may be tried on)"
 	NeedScope        Input = "--scope"
 	NeedTwoScopes    Input = "--scope with two or more values"
 	NeedUngranted    Input = "--scope-ungranted (a scope outside --scope that the client may ask for)"
+	NeedForbidden    Input = "--scope-forbidden (a scope that the second client may ask for, and the first may not)"
+	NeedUnicode      Input = "--user2-password-file with a password that has characters outside ASCII"
 )
 
 // method returns the client's method with the default filled in.
@@ -134,6 +144,10 @@ func (t Target) has(in Input) bool {
 		return t.ResourceURL != ""
 	case NeedConfidential:
 		return t.confidential().known()
+	case NeedNoPassword:
+		return t.NoPassword.known()
+	case NeedNoRefresh:
+		return t.NoRefresh.known()
 	case NeedUser:
 		return t.User.Name != "" && t.User.Password != ""
 	case NeedVictim:
@@ -142,6 +156,10 @@ func (t Target) has(in Input) bool {
 		return t.Scope != ""
 	case NeedTwoScopes:
 		return len(strings.Fields(t.Scope)) > 1
+	case NeedForbidden:
+		return t.Forbidden != ""
+	case NeedUnicode:
+		return strings.ContainsFunc(t.Victim.Password, func(c rune) bool { return c > unicode.MaxASCII })
 	case NeedUngranted:
 		return t.Ungranted != ""
 	}

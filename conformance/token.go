@@ -10,56 +10,68 @@ func tokenCases() []Case {
 		Case{
 			ID: "tok-post-only", Section: "RFC 6749 §3.2; RFC 9110 §15.5.6", Level: Must, Needs: signsIn(), Run: postOnly,
 			Expected: "Other methods than POST answer 405 with Allow (or 400, 404), and no token.",
+			Means:    "A link is enough to use a credential, and every log on the way has it.",
 		},
 		Case{
 			ID: "tok-query-params-ignored", Section: "RFC 6749 §4.3.2, §3.2", Level: Must, Needs: signsIn(), Run: queryParams,
 			Expected: "Parameters in the URL do not make a request: 400 invalid_request.",
+			Means:    "Clients come to put passwords and refresh tokens into URLs, and every log on the way has them.",
 		},
 		Case{
 			ID: "tok-ct-json", Section: "RFC 6749 §4.3.2", Level: Must, Needs: signsIn(),
 			Expected: "A JSON body is refused.",
+			Means:    "A page of another site can send the request with a type that needs no preflight, and filters in front do not see its parameters.",
 			Run:      altered(func(_ *Probe, q *call) { q.encode = jsonEncoded }, refusedWith([]int{400, 401, 415})),
 		},
 		Case{
 			ID: "tok-ct-multipart", Section: "RFC 6749 §4.3.2", Level: Must, Needs: signsIn(),
 			Expected: "A multipart body is refused.",
+			Means:    "Filters in front that read forms do not see the parameters, and an upload is parsed for whoever sends one.",
 			Run:      altered(func(_ *Probe, q *call) { q.encode = multipartEncoded }, refusedWith([]int{400, 401, 415})),
 		},
 		Case{
 			ID: "tok-dup-grant-type", Section: "RFC 6749 §3.2, §5.2", Level: Must, Needs: signsIn(),
 			Expected: "grant_type twice, even with one value, is 400 invalid_request.",
+			Means:    "A filter in front checks one of the values, and the server takes the other.",
 			Run:      altered(func(_ *Probe, q *call) { q.body = q.body.and("grant_type", "password") }, refused("invalid_request")),
 		},
 		Case{
 			ID: "tok-dup-scope", Section: "RFC 6749 §3.2, §5.2", Level: Must, Needs: signsIn(NeedScope),
 			Expected: "scope twice, even with one value, is 400 invalid_request.",
+			Means:    "A filter in front allows one of the scopes, and the server grants the other.",
 			Run:      altered(func(p *Probe, q *call) { q.body = q.body.and("scope", p.target.Scope) }, refused("invalid_request")),
 		},
 		Case{
 			ID: "tok-dup-username", Section: "RFC 6749 §3.2, §5.2", Level: Must, Needs: signsIn(), Run: dupUsername,
 			Expected: "username twice with different values is 400 invalid_request, in either order.",
+			Means:    "Guesses are counted for one user and tried on another.",
 		},
 		Case{
 			ID: "tok-unknown-param", Section: "RFC 6749 §3.2", Level: Must, Needs: signsIn(),
 			Expected: "An unknown parameter is ignored.",
+			Means:    "A client that sends an extension, for another server or a newer one, signs nobody in.",
 			Run:      altered(func(_ *Probe, q *call) { q.body = q.body.and("foo", "bar") }, issued),
 		},
 		Case{
 			ID: "tok-empty-param", Section: "RFC 6749 §3.2", Level: Must, Needs: signsIn(), Run: emptyParam,
 			Expected: "A parameter without a value is treated as if it were left out.",
+			Means:    "Client libraries that send empty parameters for what is not set sign nobody in.",
 		},
 		Case{
 			ID: "tok-empty-required", Section: "RFC 6749 §3.2, §5.2", Level: Must, Needs: signsIn(), Run: emptyRequired,
 			Expected: "A required parameter without a value is 400 invalid_request.",
+			Means:    "A mistake of the client is reported as one of the user, or counts as a guess.",
 		},
 		Case{
 			ID: "tok-grant-missing", Section: "RFC 6749 §5.2", Level: Must, Needs: signsIn(),
 			Expected: "A request without grant_type is 400 invalid_request.",
+			Means:    "A mistake of the client is reported as something the server does not support.",
 			Run:      altered(func(_ *Probe, q *call) { q.body = q.body.without("grant_type") }, refused("invalid_request")),
 		},
 		Case{
 			ID: "tok-grant-unknown", Section: "RFC 6749 §5.2", Level: Must, Needs: signsIn(), Run: grantUnknown,
 			Expected: "An unknown grant_type, a word or a URN, is 400 unsupported_grant_type.",
+			Means:    "A client cannot find out whether to fall back to another grant.",
 		},
 	)
 }

@@ -27,18 +27,21 @@ type conformanceCmd struct {
 
 	Issuer string `setting:"" required:"" placeholder:"URL" help:"The issuer, exactly as its users write it."`
 
-	Client Party  `embed:"" prefix:"client-" group:"The client of most cases; every client needs the grants password and refresh_token"`
-	Second Party  `embed:"" prefix:"client2-" group:"Another client, to which the first one's tokens must be of no use"`
-	Basic  Party  `embed:"" prefix:"basic-client-" group:"A client of client_secret_basic, if the others are not"`
-	Post   Party  `embed:"" prefix:"post-client-" group:"A client of client_secret_post, if the others are not"`
-	Public Party  `embed:"" prefix:"public-client-" group:"A public client, if the others are not"`
-	Strict Party  `embed:"" prefix:"strict-client-" group:"A client that may not repeat a refresh; spares a case the wait"`
-	API    Party  `embed:"" prefix:"api-client-" group:"The API that the first client's tokens are for, and the second one's are not; it asks about tokens"`
-	User   Person `embed:"" group:"A user that signs in"`
-	Victim Person `embed:"" prefix:"user2-" group:"A user that wrong passwords may be tried on; nobody's account"`
+	Client     Party  `embed:"" prefix:"client-" group:"The client of most cases; every client needs the grants password and refresh_token"`
+	Second     Party  `embed:"" prefix:"client2-" group:"Another client, to which the first one's tokens must be of no use"`
+	Basic      Party  `embed:"" prefix:"basic-client-" group:"A client of client_secret_basic, if the others are not"`
+	Post       Party  `embed:"" prefix:"post-client-" group:"A client of client_secret_post, if the others are not"`
+	Public     Party  `embed:"" prefix:"public-client-" group:"A public client, if the others are not"`
+	Strict     Party  `embed:"" prefix:"strict-client-" group:"A client that may not repeat a refresh; spares a case the wait"`
+	NoPassword Party  `embed:"" prefix:"no-password-client-" group:"A client that may not use the password grant"`
+	NoRefresh  Party  `embed:"" prefix:"no-refresh-client-" group:"A client that may use the password grant, and not refresh_token"`
+	API        Party  `embed:"" prefix:"api-client-" group:"The API that the first client's tokens are for, and the second one's are not; it asks about tokens"`
+	User       Person `embed:"" group:"A user that signs in"`
+	Victim     Person `embed:"" prefix:"user2-" group:"A user that wrong passwords may be tried on; nobody's account"`
 
 	Scope          string        `placeholder:"SCOPES" help:"Scopes to ask for, separated by spaces. Default: none are asked for."`
 	ScopeUngranted string        `name:"scope-ungranted" placeholder:"SCOPE" help:"A scope outside --scope that the client may ask for."`
+	ScopeForbidden string        `name:"scope-forbidden" placeholder:"SCOPE" help:"A scope that the second client may ask for and the client may not."`
 	ResourceURL    string        `name:"resource-url" placeholder:"URL" help:"A protected resource that takes the client's access tokens. It gets GET and POST requests that ask for nothing."`
 	RetryWindow    time.Duration `placeholder:"DURATION" help:"How long the issuer lets the client repeat a refresh with the same token."`
 
@@ -76,13 +79,17 @@ func (c *conformanceCmd) Run(ctx context.Context, p *process) error {
 
 // target reads the secrets and fills in the rest.
 func (c *conformanceCmd) target() (conformance.Target, error) {
-	t := conformance.Target{Issuer: c.Issuer, Scope: c.Scope, Ungranted: c.ScopeUngranted, ResourceURL: c.ResourceURL, RetryWindow: c.RetryWindow}
+	t := conformance.Target{
+		Issuer: c.Issuer, Scope: c.Scope, Ungranted: c.ScopeUngranted, Forbidden: c.ScopeForbidden,
+		ResourceURL: c.ResourceURL, RetryWindow: c.RetryWindow,
+	}
 	for _, party := range []struct {
 		from Party
 		to   *conformance.Client
 	}{
 		{c.Client, &t.Client}, {c.Second, &t.Second}, {c.Basic, &t.Basic},
 		{c.Post, &t.Post}, {c.Public, &t.Public}, {c.Strict, &t.Strict}, {c.API, &t.API},
+		{c.NoPassword, &t.NoPassword}, {c.NoRefresh, &t.NoRefresh},
 	} {
 		*party.to = conformance.Client{ID: party.from.ID, Method: party.from.Auth}
 		if party.from.SecretFile == "" {
