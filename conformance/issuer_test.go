@@ -34,6 +34,7 @@ type issuer struct {
 	access   map[string]*session // by any access token
 	seen     []string            // every secret received or issued
 	requests int
+	ends     int // of sessions, by revocation
 }
 
 type client struct {
@@ -107,7 +108,7 @@ func (is *issuer) handler() http.Handler {
 	mux.HandleFunc("/tenant/.well-known/openid-configuration", is.metadata("no-oidc"))
 	mux.HandleFunc("GET /tenant/jwks", is.jwks)
 	mux.HandleFunc("/tenant/token", is.oauth(is.token))
-	mux.HandleFunc("POST /tenant/revoke", is.oauth(is.revoke))
+	mux.HandleFunc("/tenant/revoke", is.oauth(is.revoke))
 	mux.HandleFunc("/tenant/introspect", is.oauth(is.introspect))
 	mux.HandleFunc("/tenant/broken", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -32,6 +32,8 @@ func TestNotApplicable(t *testing.T) {
 		{"no-rotation", "rt-reuse-revokes-family", "not rotated"},
 		{"basic-only", "cauth-post-ok", "client_secret_post"},
 		{"basic-only", "cauth-public-ok", "does not list none"},
+		{"no-revocation", "rev-refresh", "no revocation_endpoint"},
+		{"revocation-unsaid", "rev-public-client", "does not list none"},
 	} {
 		r := only(t, newIssuer(t, tc.mutation).target(), tc.id)
 		if r.Outcome != conformance.NA || !strings.Contains(r.Why, tc.evidence) {
@@ -286,6 +288,7 @@ func TestLegalVariantsPass(t *testing.T) {
 	for _, mutations := range []string{
 		"nbf-same", "aud-array", "typ-long", "no-scope-member", "widen-kept", "post-401", "media-400", "get-404", "jwk-set-type",
 		"retry-date", "no-expires", "shout", "page-http", "doc-tag", "head-405", "kty-unknown",
+		"revocation-untold", "revocation-unsupported", "revocation-access-ends",
 	} {
 		t.Run(mutations, func(t *testing.T) {
 			t.Parallel()
