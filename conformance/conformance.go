@@ -58,7 +58,7 @@ func Cases() []Case {
 	return slices.Concat(
 		metadataCases(), metadataMemberCases(), metadataTruthCases(), metadataClaimCases(), metadataHTTPCases(),
 		jwksFormCases(), jwksCases(), tokenCases(), tokenAnswerCases(), clientAuthCases(),
-		passwordCases(), refreshCases(), refreshScopeCases(), accessTokenCases(), revocationCases(),
+		passwordCases(), refreshCases(), refreshScopeCases(), refreshTokenCases(), accessTokenCases(), revocationCases(),
 		introspectionCases(), httpCases(), abuseCases(),
 	)
 }

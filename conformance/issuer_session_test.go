@@ -20,10 +20,14 @@ type session struct {
 	current, previous string
 	rotated           time.Time
 	ended             bool
+	uses              int // token answers
 }
 
 // find looks a refresh token up.
 func (is *issuer) find(token string) (*session, string) {
+	if s := is.access[token]; s != nil && is.mutated("access-refreshes") {
+		return s, s.current
+	}
 	if is.mutated("prefix-lookup") {
 		for full, s := range is.sessions {
 			if len(token) == len(full) && full[:len(full)-1] == token[:len(token)-1] {
@@ -43,10 +47,11 @@ func (is *issuer) refresh(clientID string, form url.Values) (*session, []string)
 	switch {
 	case s == nil && is.mutated("unknown-refresh-request"):
 		refuse("invalid_request")
-	case s == nil, s.ended, s.client != clientID && !is.mutated("unbound"):
+	case s == nil, s.ended, s.client != clientID && !is.takesForeign(clientID):
 		refuse("invalid_grant")
 	}
 	scope := is.narrowed(s, form)
+	is.readMore(s, form)
 	again := token == s.previous && time.Since(s.rotated) < is.clients[s.client].window
 	switch {
 	case is.mutated("race-500") && token == s.previous:
@@ -74,6 +79,8 @@ func (is *issuer) refresh(clientID string, form url.Values) (*session, []string)
 func (is *issuer) narrowed(s *session, form url.Values) []string {
 	asked := strings.Fields(form.Get("scope"))
 	switch {
+	case len(asked) == 0 && is.mutated("scope-dropped"):
+		return s.scope[:1]
 	case len(asked) == 0, is.mutated("narrow-ignored"):
 		return s.scope
 	case is.mutated("widen"), allowed(asked, s.scope):
@@ -88,15 +95,17 @@ func (is *issuer) narrowed(s *session, form url.Values) []string {
 // issue writes the token answer.
 func (is *issuer) issue(w http.ResponseWriter, s *session, scope []string) {
 	if s.current == "" || is.mutated("fork") {
-		s.current = "rt_" + rand.Text()
+		s.current = is.newRefreshToken()
 		is.sessions[s.current] = s
 	}
 	body := map[string]any{
 		"access_token": is.accessToken(s, scope), "token_type": "Bearer", "expires_in": 600,
 		"refresh_token": s.current, "scope": strings.Join(scope, " "),
 	}
+	is.addIDToken(body, s)
 	is.seen = append(is.seen, body["access_token"].(string), s.current)
 	is.access[body["access_token"].(string)] = s
+	s.uses++
 	status := 200
 	switch {
 	case is.mutated("expires-string"):

@@ -219,7 +219,7 @@ func (is *issuer) password(w http.ResponseWriter, clientID string, form url.Valu
 	if !form.Has("scope") {
 		scope = []string{"read", "write"}
 	}
-	if form.Has("scope") && !allowed(scope, []string{"read", "write", "admin"}) {
+	if form.Has("scope") && !allowed(scope, []string{"read", "write", "admin", "openid"}) {
 		refuse("invalid_scope")
 	}
 	return &session{id: rand.Text(), client: clientID, user: name, scope: scope}, scope

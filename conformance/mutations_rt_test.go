@@ -12,5 +12,16 @@ func rtMutations() map[string]string {
 		"rt-scope-narrow":           "narrow-ignored",
 		"rt-scope-narrow-then-full": "narrow-sticks",
 		"rt-scope-widen":            "widen widen-silently",
+
+		"rt-charset":                        "refresh-latin",
+		"rt-entropy":                        "refresh-short refresh-counter",
+		"rt-is-not-access":                  "access-refreshes",
+		"rt-extra-params":                   "extra-refused extra-logs-in",
+		"rt-no-id-token-widening":           "id-token-stray",
+		"rt-old-refused":                    "reuse-answered",
+		"rt-confidential-needs-auth":        "secret-optional",
+		"rt-public-bound":                   "unbound public-unbound",
+		"rt-scope-omitted":                  "scope-dropped",
+		"rt-scope-widen-after-narrow-grant": "widen widen-silently",
 	}
 }
