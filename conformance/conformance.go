@@ -43,7 +43,7 @@ const (
 // A Case is one black-box check. IDs are stable: they are never reused.
 type Case struct {
 	ID       string
-	Group    string // metadata, jwks, token, cauth, pw, rt, at, rev, intro, http
+	Group    string // metadata, jwks, token, cauth, pw, rt, res, at, rev, intro, http
 	Section  string // "RFC 6749 §3.2, §5.2"
 	Level    Level
 	Expected string  // one sentence
@@ -58,7 +58,7 @@ func Cases() []Case {
 	return slices.Concat(
 		metadataCases(), metadataMemberCases(), metadataTruthCases(), metadataClaimCases(), metadataHTTPCases(),
 		jwksFormCases(), jwksCases(), tokenCases(), tokenAnswerCases(), clientAuthCases(),
-		passwordCases(), refreshCases(), refreshScopeCases(), refreshTokenCases(), accessTokenCases(), revocationCases(),
-		introspectionCases(), httpCases(), abuseCases(),
+		passwordCases(), refreshCases(), refreshScopeCases(), refreshTokenCases(), resourceCases(), accessTokenCases(),
+		revocationCases(), introspectionCases(), httpCases(), abuseCases(),
 	)
 }

@@ -17,6 +17,8 @@ import (
 type session struct {
 	id, client, user  string
 	scope             []string
+	resources         []string // granted
+	audience          []string // of the next access token
 	current, previous string
 	rotated           time.Time
 	ended             bool
@@ -51,6 +53,7 @@ func (is *issuer) refresh(clientID string, form url.Values) (*session, []string)
 		refuse("invalid_grant")
 	}
 	scope := is.narrowed(s, form)
+	is.narrowResources(s, form)
 	is.readMore(s, form)
 	again := token == s.previous && time.Since(s.rotated) < is.clients[s.client].window
 	switch {
@@ -133,7 +136,7 @@ func (is *issuer) accessToken(s *session, scope []string) string {
 	now := time.Now().Unix()
 	header := map[jose.HeaderKey]any{"typ": "at+jwt", "kid": is.key.KeyID}
 	claims := map[string]any{
-		"iss": is.url, "sub": s.user, "aud": "https://api.example", "exp": now + 600, "iat": now,
+		"iss": is.url, "sub": s.user, "aud": is.aud(s), "exp": now + 600, "iat": now,
 		"jti": rand.Text(), "client_id": s.client, "scope": strings.Join(scope, " "),
 	}
 	for _, m := range []struct {
@@ -141,7 +144,7 @@ func (is *issuer) accessToken(s *session, scope []string) string {
 		value           any
 	}{
 		{"exp-string", "exp", "9999999999"}, {"exp-past", "exp", now - 1}, {"iat-ahead", "iat", now + 2}, {"iat-fraction", "iat", 1.5},
-		{"nbf-ahead", "nbf", now + 1}, {"nbf-same", "nbf", now}, {"aud-array", "aud", []string{s.client, "https://api.example"}},
+		{"nbf-ahead", "nbf", now + 1}, {"nbf-same", "nbf", now}, {"aud-array", "aud", append([]string{s.client}, s.audience...)},
 		{"no-aud", "aud", []string{}}, {"aud-client", "aud", s.client},
 		{"client-id-other", "client_id", s.user}, {"sub-random", "sub", rand.Text()}, {"sub-empty", "sub", ""},
 		{"jti-session", "jti", s.id}, {"jti-short", "jti", rand.Text()[:8]},

@@ -96,7 +96,7 @@ func (is *issuer) target() conformance.Target {
 		Public: conformance.Client{ID: "spa"},
 		User:   conformance.User{Name: "alice", Password: alicePassword},
 		Victim: conformance.User{Name: "victim", Password: victimPassword},
-		Scope:  "read write", Ungranted: "admin",
+		Scope:  "read write", Ungranted: "admin", Resource: apiResource + " " + otherResource,
 	}
 }
 

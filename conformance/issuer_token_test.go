@@ -111,7 +111,8 @@ func (is *issuer) readForm(w http.ResponseWriter, r *http.Request) url.Values {
 // checkForm keeps RFC 6749 §3.2: no duplicates, and empty is absent.
 func (is *issuer) checkForm(form url.Values) url.Values {
 	for name, values := range form {
-		if len(values) > 1 && !is.mutated("duplicates") {
+		repeatable := name == "resource" && !is.mutated("resource-once") // RFC 8707 §2
+		if len(values) > 1 && !repeatable && !is.mutated("duplicates") {
 			refuse("invalid_request")
 		}
 		if values[0] == "" && !is.mutated("empty-kept") {
@@ -222,7 +223,9 @@ func (is *issuer) password(w http.ResponseWriter, clientID string, form url.Valu
 	if form.Has("scope") && !allowed(scope, []string{"read", "write", "admin", "openid"}) {
 		refuse("invalid_scope")
 	}
-	return &session{id: rand.Text(), client: clientID, user: name, scope: scope}, scope
+	s := &session{id: rand.Text(), client: clientID, user: name, scope: scope}
+	is.grantResources(s, form)
+	return s, scope
 }
 
 func (is *issuer) failed(u *user) {

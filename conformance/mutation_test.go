@@ -12,7 +12,7 @@ import (
 func mutations() map[string]string {
 	all := map[string]string{}
 	for _, group := range []map[string]string{
-		metadataMutations(), jwksMutations(), tokenMutations(), cauthMutations(), pwMutations(), rtMutations(), revMutations(), introMutations(), atMutations(), httpMutations(),
+		metadataMutations(), jwksMutations(), tokenMutations(), cauthMutations(), pwMutations(), rtMutations(), resMutations(), revMutations(), introMutations(), atMutations(), httpMutations(),
 	} {
 		maps.Copy(all, group)
 	}

@@ -23,5 +23,6 @@ func rtMutations() map[string]string {
 		"rt-public-bound":                   "unbound public-unbound",
 		"rt-scope-omitted":                  "scope-dropped",
 		"rt-scope-widen-after-narrow-grant": "widen widen-silently",
+		"rt-resource-bound":                 "resource-unbound",
 	}
 }

@@ -32,6 +32,9 @@ func TestNotApplicable(t *testing.T) {
 		{"no-rotation", "rt-reuse-revokes-family", "not rotated"},
 		{"basic-only", "cauth-post-ok", "client_secret_post"},
 		{"basic-only", "cauth-public-ok", "does not list none"},
+		{"resource-ignored", "res-unknown", "ignored"},
+		{"resource-single", "res-narrow-refresh", "one resource at a time"},
+		{"resource-not-aud", "rt-resource-bound", "same audience"},
 		{"no-revocation", "rev-refresh", "no revocation_endpoint"},
 		{"revocation-unsaid", "rev-public-client", "does not list none"},
 	} {
@@ -128,6 +131,11 @@ func TestSkippedNamesTheFlag(t *testing.T) {
 		{"tok-dup-scope", "--scope", func(t *conformance.Target) { t.Scope = "" }},
 		{"rt-scope-narrow", "--scope", func(t *conformance.Target) { t.Scope = "read" }},
 		{"rt-scope-widen", "--scope-ungranted", func(t *conformance.Target) { t.Ungranted = "" }},
+		{"res-aud", "--resource", func(t *conformance.Target) { t.Resource = "" }},
+		{"rt-resource-bound", "--resource", func(t *conformance.Target) { t.Resource = apiResource }},
+		{"rev-other-client", "--client2-id", func(t *conformance.Target) {
+			t.Second, t.Post, t.Public = conformance.Client{}, conformance.Client{}, conformance.Client{}
+		}},
 		{"cauth-basic-plus-other-id", "--client2-id", func(t *conformance.Target) {
 			t.Second, t.Post, t.Public = conformance.Client{}, conformance.Client{}, conformance.Client{}
 		}},

@@ -45,6 +45,7 @@ type Target struct {
 
 	Scope       string        // space-separated; what the cases ask for; empty: ask for none
 	Ungranted   string        // a scope outside Scope that Client may ask for
+	Resource    string        // space-separated; resources (RFC 8707) that Client may ask for, two show more than one
 	RetryWindow time.Duration // how long the issuer lets Client repeat a refresh; 0: not at all
 
 	HTTP *http.Client // default: one of our own; redirects are never followed
@@ -66,6 +67,8 @@ const (
 	NeedScope        Input = "--scope"
 	NeedTwoScopes    Input = "--scope with two or more values"
 	NeedUngranted    Input = "--scope-ungranted (a scope outside --scope that the client may ask for)"
+	NeedResource     Input = "--resource (a resource that the client may ask for)"
+	NeedTwoResources Input = "--resource with two or more values"
 )
 
 // method returns the client's method with the default filled in.
@@ -135,6 +138,10 @@ func (t Target) has(in Input) bool {
 		return len(strings.Fields(t.Scope)) > 1
 	case NeedUngranted:
 		return t.Ungranted != ""
+	case NeedResource:
+		return t.Resource != ""
+	case NeedTwoResources:
+		return len(strings.Fields(t.Resource)) > 1
 	}
 	return false
 }

@@ -52,6 +52,7 @@ func TestConformance(t *testing.T) {
 		User:   conformance.User{Name: user.Name, Password: user.password},
 		Victim: conformance.User{Name: victim.Name, Password: victim.password},
 		Scope:  "read write", Ungranted: "admin", RetryWindow: storage.DefaultRetryWindow,
+		Resource: apiAudience + " " + otherAudience,
 	}
 	report, err := conformance.Run(t.Context(), target, conformance.Options{Abuse: true})
 	k.must(err)

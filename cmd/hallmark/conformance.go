@@ -38,6 +38,7 @@ type conformanceCmd struct {
 
 	Scope          string        `placeholder:"SCOPES" help:"Scopes to ask for, separated by spaces. Default: none are asked for."`
 	ScopeUngranted string        `name:"scope-ungranted" placeholder:"SCOPE" help:"A scope outside --scope that the client may ask for."`
+	Resource       string        `placeholder:"URIS" help:"Resources (RFC 8707) that the client may ask for, separated by spaces."`
 	RetryWindow    time.Duration `placeholder:"DURATION" help:"How long the issuer lets the client repeat a refresh with the same token."`
 
 	Only    []string      `sep:"," placeholder:"GLOB" help:"Run only the cases with these ids."`
@@ -74,7 +75,7 @@ func (c *conformanceCmd) Run(ctx context.Context, p *process) error {
 
 // target reads the secrets and fills in the rest.
 func (c *conformanceCmd) target() (conformance.Target, error) {
-	t := conformance.Target{Issuer: c.Issuer, Scope: c.Scope, Ungranted: c.ScopeUngranted, RetryWindow: c.RetryWindow}
+	t := conformance.Target{Issuer: c.Issuer, Scope: c.Scope, Ungranted: c.ScopeUngranted, Resource: c.Resource, RetryWindow: c.RetryWindow}
 	for _, party := range []struct {
 		from Party
 		to   *conformance.Client
