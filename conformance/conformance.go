@@ -58,7 +58,8 @@ func Cases() []Case {
 	return slices.Concat(
 		metadataCases(), metadataMemberCases(), metadataTruthCases(), metadataClaimCases(), metadataHTTPCases(),
 		jwksFormCases(), jwksCases(), tokenCases(), tokenAnswerCases(), clientAuthCases(),
-		passwordCases(), refreshCases(), refreshScopeCases(), refreshTokenCases(), resourceCases(), accessTokenCases(),
-		revocationCases(), introspectionCases(), httpCases(), abuseCases(),
+		passwordCases(), refreshCases(), refreshScopeCases(), refreshTokenCases(), refreshReuseCases(),
+		resourceCases(), accessTokenCases(), revocationCases(), revocationEffectCases(),
+		introspectionCases(), httpCases(), abuseCases(),
 	)
 }

@@ -51,6 +51,7 @@ func (is *issuer) told(client string, form url.Values) map[string]any {
 		s, access = &session{client: client}, true
 	}
 	switch {
+	case access && is.mutated("access-outlives"):
 	case s == nil, s.client != client, s.ended && !is.mutated("introspection-stale"), is.mutated("introspection-blind"),
 		hint != "" && access != (hint == "access_token") && is.mutated("hint-believed"):
 		return map[string]any{"active": false}

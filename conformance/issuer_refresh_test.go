@@ -7,13 +7,16 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/hallmark-auth/hallmark/conformance"
 )
 
 // newRefreshToken returns one of 130 random bits.
-func (is *issuer) newRefreshToken() string {
+func (is *issuer) newRefreshToken(s *session) string {
 	switch {
+	case is.mutated("refresh-grows"):
+		return "rt_" + rand.Text() + strings.Repeat("x", s.uses)
 	case is.mutated("refresh-latin"):
 		return "rt_é" + rand.Text()
 	case is.mutated("refresh-short"):
@@ -25,9 +28,13 @@ func (is *issuer) newRefreshToken() string {
 }
 
 // takesForeign reports whether a client may refresh with another's token.
-func (is *issuer) takesForeign(client string) bool {
+func (is *issuer) takesForeign(client string, s *session, token string) bool {
+	if is.mutated("foreign-takes") { // not yet, but from now on
+		s.client = client
+		return false
+	}
 	public := is.clients[client].method == conformance.AuthNone
-	return is.mutated("unbound") || is.mutated("public-unbound") && public
+	return is.mutated("unbound") || is.mutated("public-unbound") && public || is.mutated("spent-unbound") && token != s.current
 }
 
 // readMore does with what stands beside a refresh token what nobody should.
@@ -62,5 +69,5 @@ func (is *issuer) addIDToken(body map[string]any, s *session) {
 	text, _ := json.Marshal(claims)
 	token := "e30." + base64.RawURLEncoding.EncodeToString(text) + ".c2ln"
 	body["id_token"] = token
-	is.seen = append(is.seen, token)
+	is.see(token)
 }

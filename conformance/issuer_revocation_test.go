@@ -41,6 +41,12 @@ func (is *issuer) revoke(w http.ResponseWriter, r *http.Request) {
 	default:
 		is.end(s)
 	}
+	callback := r.URL.Query().Get("callback")
+	if callback != "" && is.mutated("jsonp") {
+		w.Header().Set("Content-Type", "application/javascript")
+		w.Write([]byte(callback + "({});"))
+		return
+	}
 	if is.mutated("revocation-echo") {
 		writeJSON(w, 200, map[string]string{"token": token})
 	}

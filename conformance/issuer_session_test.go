@@ -49,7 +49,7 @@ func (is *issuer) refresh(clientID string, form url.Values) (*session, []string)
 	switch {
 	case s == nil && is.mutated("unknown-refresh-request"):
 		refuse("invalid_request")
-	case s == nil, s.ended, s.client != clientID && !is.takesForeign(clientID):
+	case s == nil, s.ended, s.client != clientID && !is.takesForeign(clientID, s, token), s.uses > 50 && is.mutated("refresh-tires"):
 		refuse("invalid_grant")
 	}
 	scope := is.narrowed(s, form)
@@ -62,7 +62,7 @@ func (is *issuer) refresh(clientID string, form url.Values) (*session, []string)
 	case is.mutated("fork"):
 		fork := *s
 		return &fork, scope
-	case token != s.current && !again && is.mutated("reuse-answered"):
+	case token != s.current && !again && (is.mutated("reuse-answered") || is.mutated("spent-unbound") && s.client != clientID):
 	case token != s.current && !again && is.mutated("reuse-unnoticed"):
 		refuse("invalid_grant")
 	case token != s.current && !again:
@@ -98,7 +98,7 @@ func (is *issuer) narrowed(s *session, form url.Values) []string {
 // issue writes the token answer.
 func (is *issuer) issue(w http.ResponseWriter, s *session, scope []string) {
 	if s.current == "" || is.mutated("fork") {
-		s.current = is.newRefreshToken()
+		s.current = is.newRefreshToken(s)
 		is.sessions[s.current] = s
 	}
 	body := map[string]any{
@@ -106,14 +106,14 @@ func (is *issuer) issue(w http.ResponseWriter, s *session, scope []string) {
 		"refresh_token": s.current, "scope": strings.Join(scope, " "),
 	}
 	is.addIDToken(body, s)
-	is.seen = append(is.seen, body["access_token"].(string), s.current)
+	is.see(body["access_token"].(string), s.current)
 	is.access[body["access_token"].(string)] = s
 	s.uses++
 	status := 200
 	switch {
 	case is.mutated("expires-string"):
 		body["expires_in"] = "600"
-	case is.mutated("no-refresh"):
+	case is.mutated("no-refresh"), s.uses > 1 && is.mutated("successor-untold"):
 		delete(body, "refresh_token")
 	case is.mutated("created"):
 		status = http.StatusCreated

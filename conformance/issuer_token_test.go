@@ -128,7 +128,16 @@ func (is *issuer) checkForm(form url.Values) url.Values {
 func (is *issuer) remember(forms ...url.Values) {
 	for _, form := range forms {
 		for _, name := range []string{"password", "client_secret", "refresh_token", "token"} {
-			is.seen = append(is.seen, form[name]...)
+			is.see(form[name]...)
+		}
+	}
+}
+
+// see remembers secrets, each once.
+func (is *issuer) see(secrets ...string) {
+	for _, secret := range secrets {
+		if !slices.Contains(is.seen, secret) {
+			is.seen = append(is.seen, secret)
 		}
 	}
 }
@@ -140,7 +149,7 @@ func (is *issuer) authenticate(r *http.Request, form url.Values) string {
 		method = conformance.AuthNone
 	}
 	if header := r.Header.Get("Authorization"); header != "" {
-		is.seen = append(is.seen, strings.TrimPrefix(header, "Basic "))
+		is.see(strings.TrimPrefix(header, "Basic "))
 		text, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(header, "Basic "))
 		rawID, rawSecret, _ := strings.Cut(string(text), ":")
 		basicID, _ := url.QueryUnescape(rawID)

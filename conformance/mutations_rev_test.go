@@ -12,5 +12,12 @@ func revMutations() map[string]string {
 		"rev-get":           "revocation-get",
 		"rev-immediate":     "revocation-sometimes",
 		"rev-public-client": "revocation-secret-only revocation-unbound",
+
+		"rev-access":          "revocation-access-idle",
+		"rev-cascade-refresh": "access-outlives",
+		"rev-cascade-access":  "revocation-refusal-kills",
+		"rev-rotated-family":  "revocation-current-only",
+		"rev-empty-body":      "revocation-echo",
+		"rev-no-jsonp":        "jsonp",
 	}
 }

@@ -24,5 +24,12 @@ func rtMutations() map[string]string {
 		"rt-scope-omitted":                  "scope-dropped",
 		"rt-scope-widen-after-narrow-grant": "widen widen-silently",
 		"rt-resource-bound":                 "resource-unbound",
+
+		"rt-grace-window":          "fork",
+		"rt-chain-100":             "refresh-grows refresh-tires",
+		"rt-rotated-confidential":  "successor-untold",
+		"rt-client-bound-survives": "unbound foreign-takes",
+		"rt-reuse-by-other-client": "spent-unbound",
+		"rt-reuse-kills-access":    "access-outlives",
 	}
 }

@@ -300,7 +300,7 @@ func TestLegalVariantsPass(t *testing.T) {
 	} {
 		t.Run(mutations, func(t *testing.T) {
 			t.Parallel()
-			o := conformance.Options{Skip: []string{"pw-throttle-*"}, Abuse: true}
+			o := conformance.Options{Skip: append(slow(), "pw-throttle-*"), Abuse: true}
 			if strings.HasPrefix(mutations, "retry") {
 				o = conformance.Options{Only: []string{"pw-throttle-*"}, Abuse: true}
 			}
@@ -336,7 +336,7 @@ func TestNoSecretGetsIntoAReport(t *testing.T) {
 		t.Run(mutations, func(t *testing.T) {
 			t.Parallel()
 			is := newIssuer(t, strings.Fields(mutations)...)
-			report := run(t, is.target(), conformance.Options{Skip: []string{"rt-race-16"}, Abuse: true})
+			report := run(t, is.target(), conformance.Options{Skip: slow(), Abuse: true})
 			noSecrets(t, is, report)
 			var text strings.Builder
 			report.WriteText(&text)

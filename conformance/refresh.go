@@ -123,11 +123,7 @@ func rotatedPublic(ctx context.Context, p *Probe) Verdict {
 // repeat that. The client is the one with which that takes the shortest.
 func (p *Probe) spent(ctx context.Context) (c Client, old, next tokens) {
 	c, window := p.target.strict()
-	old = p.refreshable(ctx, c)
-	next = p.control(ctx, "the valid refresh", p.as(c, refreshForm(old.refresh)))
-	if next.refresh == "" || next.refresh == old.refresh {
-		panic(stop{absent("the refresh token is not rotated for client %s", c.ID)})
-	}
+	old, next = p.rotates(ctx, c)
 	if window > 0 {
 		p.pause(ctx, window+time.Second)
 	}

@@ -48,7 +48,7 @@ func TestConformance(t *testing.T) {
 		Issuer: k.issuer,
 		Client: client("web", storage.AuthNone), Second: client("other", storage.AuthNone),
 		Basic: client("backend", storage.AuthBasic), Post: client("poster", storage.AuthPost),
-		Strict: client("strict", storage.AuthNone, func(c *storage.Client) { c.RetryWindow = 0 }),
+		Strict: client("strict", storage.AuthBasic, func(c *storage.Client) { c.RetryWindow = 0 }),
 		User:   conformance.User{Name: user.Name, Password: user.password},
 		Victim: conformance.User{Name: victim.Name, Password: victim.password},
 		Scope:  "read write", Ungranted: "admin", RetryWindow: storage.DefaultRetryWindow,
