@@ -35,6 +35,9 @@ func TestNotApplicable(t *testing.T) {
 		{"resource-ignored", "res-unknown", "ignored"},
 		{"resource-single", "res-narrow-refresh", "one resource at a time"},
 		{"resource-not-aud", "rt-resource-bound", "same audience"},
+		{"no-introspection", "rt-reuse-kills-access", "not told"},
+		{"no-introspection", "rev-cascade-refresh", "not told"},
+		{"introspection-blind", "rev-cascade-refresh", "not told"},
 		{"no-revocation", "rev-refresh", "no revocation_endpoint"},
 		{"revocation-unsaid", "rev-public-client", "does not list none"},
 	} {

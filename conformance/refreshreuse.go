@@ -148,13 +148,10 @@ func reuseByOther(ctx context.Context, p *Probe) Verdict {
 func reuseKillsAccess(ctx context.Context, p *Probe) Verdict {
 	c, _ := p.target.strict()
 	switch {
-	case p.doc.text("introspection_endpoint") == "":
-		p.documents(ctx) // the evidence
-		return absent("there is no introspection_endpoint")
 	case c.Secret == "":
 		return Verdict{Skipped, "give --strict-client-id and --strict-client-secret-file: client " + c.ID + " cannot introspect"}
 	case !p.isTold(ctx, c, p.signIn(ctx, c).access):
-		return undecided("client %s is not told of its own access token", c.ID)
+		return absent("client %s is not told that its own access token is active", c.ID)
 	}
 	_, old, next := p.spent(ctx)
 	if v := p.reuses(ctx, c, old); v.Outcome != Pass {

@@ -88,27 +88,29 @@ func (ps params) forResources(resources ...string) params {
 	return ps
 }
 
-// signInFor gets a fresh grant for resources, and the audience of its token.
-func (p *Probe) signInFor(ctx context.Context, resources ...string) (tokens, []string) {
+// signInFor gets a fresh grant for resources.
+func (p *Probe) signInFor(ctx context.Context, resources ...string) tokens {
 	q := p.as(p.target.Client, p.passwordForm(p.target.User).forResources(resources...))
-	t := p.control(ctx, "a sign-in for resource "+strings.Join(resources, " and "), q)
-	return t, p.jwtOf(t).audiences()
+	return p.control(ctx, "a sign-in for resource "+strings.Join(resources, " and "), q)
 }
+
+// audOf reads the audience; where access tokens are opaque the case does not apply.
+func (p *Probe) audOf(t tokens) []string { return p.jwtOf(t).audiences() }
 
 // resources returns what may be asked for, once it has shown that asking makes
 // a difference: a server that does not know the parameter ignores it
 // (RFC 6749 §3.2).
 func (p *Probe) resources(ctx context.Context) []string {
 	resources := strings.Fields(p.target.Resource)
-	_, aud := p.signInFor(ctx, resources[0])
+	known := p.signInFor(ctx, resources[0])
 	unknown := p.as(p.target.Client, p.passwordForm(p.target.User).forResources(unknownResource()))
 	t, ok := newTokens(p.send(ctx, unknown), nil)
 	if !ok {
 		return resources
 	}
-	other := p.jwtOf(t).audiences()
+	aud, other := p.audOf(known), p.audOf(t)
 	if slices.Equal(aud, other) && len(resources) > 1 { // the first may be the default
-		_, other = p.signInFor(ctx, resources[1])
+		other = p.audOf(p.signInFor(ctx, resources[1]))
 	}
 	if slices.Equal(aud, other) {
 		panic(stop{absent("resource is ignored: aud is %q for %s, and for an unknown one", aud, resources[0])})
@@ -118,7 +120,7 @@ func (p *Probe) resources(ctx context.Context) []string {
 
 func resourceAud(ctx context.Context, p *Probe) Verdict {
 	resource := p.resources(ctx)[0]
-	_, aud := p.signInFor(ctx, resource)
+	aud := p.audOf(p.signInFor(ctx, resource))
 	others := slices.DeleteFunc(slices.Clone(aud), func(a string) bool { return a == p.target.Client.ID })
 	if !slices.Equal(others, []string{resource}) {
 		return fail("aud is %q, asked for %q", aud, resource)
@@ -147,7 +149,7 @@ func badResource(change func(string) string, codes ...string) func(context.Conte
 
 func resourceNarrow(ctx context.Context, p *Probe) Verdict {
 	c, resources := p.target.Client, p.resources(ctx)[:2]
-	_, alone := p.signInFor(ctx, resources[0]) // an issuer may have names of its own for them
+	alone := p.audOf(p.signInFor(ctx, resources[0])) // an issuer may have names of its own for them
 	both := p.send(ctx, p.as(c, p.passwordForm(p.target.User).forResources(resources...)))
 	t, ok := newTokens(both, nil)
 	switch {
@@ -162,7 +164,7 @@ func resourceNarrow(ctx context.Context, p *Probe) Verdict {
 	if !ok {
 		return fail("no token")
 	}
-	if aud := p.jwtOf(next).audiences(); !slices.Equal(aud, alone) {
+	if aud := p.audOf(next); !slices.Equal(aud, alone) {
 		return fail("aud is %q, and %q in a token for that resource alone", aud, alone)
 	}
 	return pass()
@@ -181,9 +183,10 @@ func resourceDefault(ctx context.Context, p *Probe) Verdict {
 
 func resourceBound(ctx context.Context, p *Probe) Verdict {
 	c, resources := p.target.Client, p.resources(ctx)
-	_, others := p.signInFor(ctx, resources[1])
+	others := p.audOf(p.signInFor(ctx, resources[1]))
 	p.refreshes(ctx, c)
-	t, granted := p.signInFor(ctx, resources[0])
+	t := p.signInFor(ctx, resources[0])
+	granted := p.audOf(t)
 	switch {
 	case t.refresh == "":
 		return absent("client %s gets no refresh token", c.ID)
@@ -195,7 +198,7 @@ func resourceBound(ctx context.Context, p *Probe) Verdict {
 	if !ok {
 		return refused("invalid_target", "invalid_grant", "invalid_request")(a)
 	}
-	if aud := p.jwtOf(next).audiences(); !slices.Equal(aud, granted) {
+	if aud := p.audOf(next); !slices.Equal(aud, granted) {
 		return fail("aud is %q after the refresh, granted was %q", aud, granted)
 	}
 	return pass()

@@ -73,8 +73,11 @@ func revAccess(ctx context.Context, p *Probe) Verdict {
 }
 
 func revCascadeRefresh(ctx context.Context, p *Probe) Verdict {
-	c, t := p.introspects(ctx)
+	c := p.target.confidential()
+	t := p.signIn(ctx, c)
 	switch {
+	case !p.isTold(ctx, c, t.access):
+		return absent("client %s is not told that its own access token is active", c.ID)
 	case !slices.Contains(p.revocationMethods(ctx), c.method()):
 		return absent("clients do not revoke by %s", c.method())
 	case t.refresh == "":
