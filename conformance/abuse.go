@@ -13,6 +13,10 @@ import (
 func abuseCases() []Case {
 	return slices.Concat(
 		group("rt", Case{
+			ID: "rt-race-refresh-vs-revoke", Section: "RFC 7009 §2.1", Level: BCP, Abuse: true, Needs: signsIn(), Run: raceRevoke,
+			Expected: "After a refresh and a revocation at the same moment no token of the grant lives, in any of 8 rounds.",
+			Means:    "An app that happens to refresh while its user logs out keeps the session alive, and nobody knows.",
+		}, Case{
 			ID: "rt-race-16", Section: "RFC 9700 §4.14.2", Level: Must, Abuse: true, Needs: signsIn(), Run: race16,
 			Expected: "After 16 parallel refreshes of one token at most one branch lives, and none was a server error.",
 			Means:    "A thief who refreshes at the same moment as the owner keeps a session of his own; or a busy page signs its user out.",
@@ -53,16 +57,21 @@ func race16(ctx context.Context, p *Probe) Verdict {
 
 // race sends q n times at once and returns all answers.
 func (p *Probe) race(ctx context.Context, n int, q call) []answer {
-	answers, errs := make([]answer, n), make([]error, n)
+	return p.together(ctx, slices.Repeat([]call{q}, n)...)
+}
+
+// together sends all calls at once and returns their answers.
+func (p *Probe) together(ctx context.Context, calls ...call) []answer {
+	answers, errs := make([]answer, len(calls)), make([]error, len(calls))
 	var wg sync.WaitGroup
-	for i := range n {
+	for i, q := range calls {
 		wg.Go(func() { answers[i], errs[i] = p.exchange(ctx, q) })
 	}
 	wg.Wait()
 	for i, err := range errs {
-		p.note(q, answers[i], err)
+		p.note(calls[i], answers[i], err)
 		if err != nil {
-			panic(stop{undecided("no answer to one of %d: %v", n, err)})
+			panic(stop{undecided("no answer to one of %d: %v", len(calls), err)})
 		}
 	}
 	return answers

@@ -9,6 +9,7 @@ func rtMutations() map[string]string {
 		"rt-rotated-public":         "no-rotation",
 		"rt-reuse-revokes-family":   "reuse-unnoticed reuse-answered",
 		"rt-race-16":                "fork race-500",
+		"rt-race-refresh-vs-revoke": "revocation-sometimes",
 		"rt-scope-narrow":           "narrow-ignored",
 		"rt-scope-narrow-then-full": "narrow-sticks",
 		"rt-scope-widen":            "widen widen-silently",
