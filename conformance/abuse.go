@@ -13,8 +13,13 @@ import (
 func abuseCases() []Case {
 	return slices.Concat(
 		group("rt", Case{
+			ID: "rt-race-refresh-vs-revoke", Section: "RFC 7009 §2.1", Level: BCP, Abuse: true, Needs: signsIn(), Run: raceRevoke,
+			Expected: "After a refresh and a revocation at the same moment no token of the grant lives, in any of 8 rounds.",
+			Means:    "An app that happens to refresh while its user logs out keeps the session alive, and nobody knows.",
+		}, Case{
 			ID: "rt-race-16", Section: "RFC 9700 §4.14.2", Level: Must, Abuse: true, Needs: signsIn(), Run: race16,
 			Expected: "After 16 parallel refreshes of one token at most one branch lives, and none was a server error.",
+			Means:    "A thief who refreshes at the same moment as the owner keeps a session of his own; or a busy page signs its user out.",
 		}),
 		group("pw", Case{
 			ID: "pw-throttle-user", Section: "RFC 6749 §4.3.2; RFC 6585 §4", Level: Must, Abuse: true, Needs: signsIn(NeedVictim), Run: throttleUser,

@@ -43,7 +43,7 @@ const (
 // A Case is one black-box check. IDs are stable: they are never reused.
 type Case struct {
 	ID       string
-	Group    string // metadata, jwks, token, cauth, pw, rt, at, intro, http
+	Group    string // metadata, jwks, token, cauth, pw, rt, res, at, rev, intro, http
 	Section  string // "RFC 6749 §3.2, §5.2"
 	Level    Level
 	Expected string  // one sentence
@@ -60,10 +60,10 @@ func Cases() []Case {
 		jwksFormCases(), jwksCases(), jwksNumberCases(), jwksUseCases(), jwksCertificateCases(), jwksHTTPCases(),
 		tokenCases(), tokenBodyCases(), tokenParamCases(), tokenAnswerCases(), tokenErrorCases(), tokenLeakCases(), tokenScopeCases(),
 		clientAuthCases(), clientAuthBasicCases(), clientAuthMethodCases(), clientAuthSecretCases(),
-		passwordCases(), passwordTextCases(), refreshCases(), refreshScopeCases(),
-		accessTokenCases(), atFormCases(), atClaimCases(), atPersonalCases(), atGrantCases(),
-		introspectionCases(), introspectionOtherCases(), bearerCases(), bearerPlaceCases(),
+		passwordCases(), passwordTextCases(), refreshCases(), refreshScopeCases(), refreshTokenCases(), refreshReuseCases(),
+		resourceCases(), accessTokenCases(), atFormCases(), atClaimCases(), atPersonalCases(), atGrantCases(),
+		revocationCases(), revocationEffectCases(), introspectionCases(), introspectionOtherCases(), bearerCases(), bearerPlaceCases(),
 		httpCases(), httpCORSCases(), httpMethodCases(), httpConnectionCases(), httpTLSCases(), http2Cases(), httpMalformedCases(),
-		abuseCases(), throttleCases(), httpForwardedCases(),
+		abuseCases(), httpForwardedCases(), throttleCases(),
 	)
 }

@@ -24,6 +24,8 @@ func (is *issuer) repeatable(name string) bool {
 		panic(refusal{500, "server_error", "twice"})
 	case name == "refresh_token" && is.mutated("dup-refresh-token"), name == "client_secret" && is.mutated("dup-client-secret"):
 		return true
+	case name == "resource" && !is.mutated("resource-once"): // RFC 8707 §2
+		return true
 	}
 	return is.mutated("duplicates")
 }

@@ -15,7 +15,7 @@ func (is *issuer) basic(r *http.Request, form url.Values) (id, secret, raw strin
 	headers := r.Header.Values("Authorization")
 	for _, header := range headers {
 		_, text, _ := strings.Cut(header, " ")
-		is.seen = append(is.seen, strings.TrimSpace(text))
+		is.see(strings.TrimSpace(text))
 	}
 	if len(headers) > 1 && !is.mutated("first-header") {
 		panic(refusal{401, "invalid_client", "headers"})

@@ -14,21 +14,6 @@ import (
 	"github.com/hallmark-auth/hallmark/conformance"
 )
 
-// revoke ends the session of a refresh token.
-func (is *issuer) revoke(w http.ResponseWriter, r *http.Request) {
-	form := is.readForm(w, r)
-	client := is.authenticate(r, form)
-	switch {
-	case is.mutated("revocation-refuses"):
-		panic(refusal{401, "invalid_client", "client"})
-	case is.mutated("revocation-400"):
-		refuse("invalid_request")
-	}
-	if s := is.sessions[form.Get("token")]; s != nil && s.client == client && !is.mutated("revocation-idle") {
-		s.ended = true
-	}
-}
-
 // introspect tells clients with a secret of their own tokens.
 func (is *issuer) introspect(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet && is.mutated("introspection-get") {
@@ -79,6 +64,7 @@ func (is *issuer) told(client string, form url.Values) map[string]any {
 		s, access = &session{client: client}, true
 	}
 	switch {
+	case access && is.mutated("access-outlives"):
 	case s == nil, s.client != client, s.ended && !is.mutated("introspection-stale"), is.mutated("introspection-blind"),
 		hint != "" && access != (hint == "access_token") && is.mutated("hint-believed"):
 		return map[string]any{"active": false}

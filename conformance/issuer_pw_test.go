@@ -36,7 +36,9 @@ func (is *issuer) password(w http.ResponseWriter, clientID string, form url.Valu
 		name = form.Get("username")
 	}
 	scope := is.askedScope(clientID, form)
-	return &session{id: "session-" + newID(), client: clientID, user: name, scope: scope}, scope
+	s := &session{id: "session-" + newID(), client: clientID, user: name, scope: scope}
+	is.grantResources(s, form)
+	return s, scope
 }
 
 // needed are the parameters of the grant.

@@ -8,7 +8,7 @@ import (
 
 // scopesOf are what a client may ask for; none else may ask for billing.
 func scopesOf(clientID string) []string {
-	all := []string{"read", "write", "admin"}
+	all := []string{"read", "write", "admin", "openid"}
 	if clientID == "second" {
 		all = append(all, "billing")
 	}

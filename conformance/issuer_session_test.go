@@ -20,13 +20,19 @@ type session struct {
 	bound             string // thumbprint of the DPoP key
 	id, client, user  string
 	scope             []string
+	resources         []string // granted
+	audience          []string // of the next access token
 	current, previous string
 	rotated           time.Time
 	ended             bool
+	uses              int // token answers
 }
 
 // find looks a refresh token up.
 func (is *issuer) find(token string) (*session, string) {
+	if s := is.access[token]; s != nil && is.mutated("access-refreshes") {
+		return s, s.current
+	}
 	if is.mutated("prefix-lookup") {
 		for full, s := range is.sessions {
 			if len(token) == len(full) && full[:len(full)-1] == token[:len(token)-1] {
@@ -46,13 +52,15 @@ func (is *issuer) refresh(clientID string, form url.Values) (*session, []string)
 	switch {
 	case s == nil && is.mutated("unknown-refresh-request"):
 		refuse("invalid_request")
-	case s == nil, s.ended, s.client != clientID && !is.mutated("unbound"):
+	case s == nil, s.ended, s.client != clientID && !is.takesForeign(clientID, s, token), s.uses > 50 && is.mutated("refresh-tires"):
 		refuse("invalid_grant")
 	}
 	if is.mutated("error-spends") && token == s.current && form.Has("scope") {
 		s.previous, s.current = s.current, ""
 	}
 	scope := is.narrowed(s, form)
+	is.narrowResources(s, form)
+	is.readMore(s, form)
 	again := token == s.previous && time.Since(s.rotated) < is.clients[s.client].window
 	switch {
 	case is.mutated("race-500") && token == s.previous:
@@ -60,7 +68,7 @@ func (is *issuer) refresh(clientID string, form url.Values) (*session, []string)
 	case is.mutated("fork"):
 		fork := *s
 		return &fork, scope
-	case token != s.current && !again && is.mutated("reuse-answered"):
+	case token != s.current && !again && (is.mutated("reuse-answered") || is.mutated("spent-unbound") && s.client != clientID):
 	case token != s.current && !again && is.mutated("reuse-unnoticed"):
 		refuse("invalid_grant")
 	case token != s.current && !again:
@@ -80,6 +88,8 @@ func (is *issuer) refresh(clientID string, form url.Values) (*session, []string)
 func (is *issuer) narrowed(s *session, form url.Values) []string {
 	asked := strings.Fields(form.Get("scope"))
 	switch {
+	case len(asked) == 0 && is.mutated("scope-dropped"):
+		return s.scope[:1]
 	case len(asked) == 0, is.mutated("narrow-ignored"):
 		return s.scope
 	case is.mutated("widen"), allowed(asked, s.scope):
@@ -94,20 +104,22 @@ func (is *issuer) narrowed(s *session, form url.Values) []string {
 // issue writes the token answer.
 func (is *issuer) issue(w http.ResponseWriter, s *session, scope []string) {
 	if s.current == "" || is.mutated("fork") {
-		s.current = "rt_" + rand.Text()
+		s.current = is.newRefreshToken(s)
 		is.sessions[s.current] = s
 	}
 	body := map[string]any{
 		"access_token": is.accessToken(s, scope), "token_type": "Bearer", "expires_in": 600,
 		"refresh_token": s.current, "scope": strings.Join(scope, " "),
 	}
-	is.seen = append(is.seen, body["access_token"].(string))
+	is.addIDToken(body, s)
+	is.see(body["access_token"].(string))
 	is.access[body["access_token"].(string)] = s
+	s.uses++
 	status := 200
 	switch {
 	case is.mutated("expires-string"):
 		body["expires_in"] = "600"
-	case is.mutated("no-refresh"):
+	case is.mutated("no-refresh"), s.uses > 1 && is.mutated("successor-untold"):
 		delete(body, "refresh_token")
 	case is.mutated("created"):
 		status = http.StatusCreated
@@ -121,7 +133,7 @@ func (is *issuer) issue(w http.ResponseWriter, s *session, scope []string) {
 	w.Header().Set("Pragma", "no-cache")
 	is.spoilAnswer(w, s, body)
 	if _, told := body["refresh_token"]; told {
-		is.seen = append(is.seen, s.current)
+		is.see(s.current)
 	}
 	if !is.mutated("storable") {
 		w.Header().Set("Cache-Control", "no-store")
@@ -141,7 +153,7 @@ func (is *issuer) accessToken(s *session, scope []string) string {
 	now := time.Now().Unix()
 	header := map[jose.HeaderKey]any{"typ": "at+jwt", "kid": is.key.KeyID}
 	claims := map[string]any{
-		"iss": is.url, "sub": s.user, "aud": "https://api.example", "exp": now + 600, "iat": now,
+		"iss": is.url, "sub": s.user, "aud": is.aud(s), "exp": now + 600, "iat": now,
 		"jti": rand.Text(), "client_id": s.client, "scope": strings.Join(scope, " "),
 		"auth_time": s.began, "roles": []string{"staff"},
 	}
@@ -150,7 +162,7 @@ func (is *issuer) accessToken(s *session, scope []string) string {
 		value           any
 	}{
 		{"exp-string", "exp", "9999999999"}, {"exp-past", "exp", now - 1}, {"iat-ahead", "iat", now + 2}, {"iat-fraction", "iat", 1.5},
-		{"nbf-ahead", "nbf", now + 1}, {"nbf-same", "nbf", now}, {"aud-array", "aud", []string{s.client, "https://api.example"}},
+		{"nbf-ahead", "nbf", now + 1}, {"nbf-same", "nbf", now}, {"aud-array", "aud", append([]string{s.client}, s.audience...)},
 		{"no-aud", "aud", []string{}}, {"aud-client", "aud", s.client},
 		{"client-id-other", "client_id", s.user}, {"sub-random", "sub", rand.Text()}, {"sub-empty", "sub", ""},
 		{"jti-session", "jti", s.id}, {"jti-short", "jti", rand.Text()[:8]},

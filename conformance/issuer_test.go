@@ -39,6 +39,7 @@ type issuer struct {
 	requests  int
 	byConn    map[string]string // the client that authenticated first, by address
 	claimed   string            // the address that the present request claims
+	ends      int               // of sessions, by revocation
 }
 
 type client struct {
@@ -109,7 +110,7 @@ func (is *issuer) target() conformance.Target {
 		NoPassword: conformance.Client{ID: "job", Secret: secondSecret}, NoRefresh: conformance.Client{ID: "kiosk"},
 		User:   conformance.User{Name: "alice", Password: alicePassword},
 		Victim: conformance.User{Name: "victim", Password: victimPassword},
-		Scope:  "read write", Ungranted: "admin", Forbidden: "billing",
+		Scope:  "read write", Ungranted: "admin", Forbidden: "billing", Resource: apiResource + " " + otherResource,
 	}
 }
 
@@ -121,7 +122,7 @@ func (is *issuer) handler() http.Handler {
 	mux.HandleFunc("/tenant/.well-known/openid-configuration", is.metadata("no-oidc"))
 	mux.HandleFunc("/tenant/jwks", is.jwks)
 	mux.HandleFunc("/tenant/token", is.oauth(is.token))
-	mux.HandleFunc("POST /tenant/revoke", is.oauth(is.revoke))
+	mux.HandleFunc("/tenant/revoke", is.oauth(is.revoke))
 	mux.HandleFunc("/tenant/introspect", is.oauth(is.introspect))
 	mux.HandleFunc("/tenant/api", is.resource)
 	mux.HandleFunc("/tenant/broken", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })

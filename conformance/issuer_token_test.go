@@ -131,7 +131,16 @@ func (is *issuer) checkForm(form url.Values) url.Values {
 func (is *issuer) remember(forms ...url.Values) {
 	for _, form := range forms {
 		for _, name := range []string{"password", "client_secret", "refresh_token", "token"} {
-			is.seen = append(is.seen, form[name]...)
+			is.see(form[name]...)
+		}
+	}
+}
+
+// see remembers secrets, each once.
+func (is *issuer) see(secrets ...string) {
+	for _, secret := range secrets {
+		if !slices.Contains(is.seen, secret) {
+			is.seen = append(is.seen, secret)
 		}
 	}
 }

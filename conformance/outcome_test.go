@@ -34,6 +34,14 @@ func TestNotApplicable(t *testing.T) {
 		{"no-rotation", "rt-reuse-revokes-family", "not rotated"},
 		{"basic-only", "cauth-post-ok", "client_secret_post"},
 		{"basic-only", "cauth-public-ok", "does not list none"},
+		{"resource-ignored", "res-unknown", "ignored"},
+		{"resource-single", "res-narrow-refresh", "one resource at a time"},
+		{"resource-not-aud", "rt-resource-bound", "same audience"},
+		{"no-introspection", "rt-reuse-kills-access", "not told"},
+		{"no-introspection", "rev-cascade-refresh", "not told"},
+		{"introspection-blind", "rev-cascade-refresh", "not told"},
+		{"no-revocation", "rev-refresh", "no revocation_endpoint"},
+		{"revocation-unsaid", "rev-public-client", "does not list none"},
 	} {
 		r := only(t, newIssuer(t, tc.mutation).target(), tc.id)
 		if r.Outcome != conformance.NA || !strings.Contains(r.Why, tc.evidence) {
@@ -135,6 +143,11 @@ func TestSkippedNamesTheFlag(t *testing.T) {
 		{"pw-no-refresh-unless", "--no-refresh-client-id", func(t *conformance.Target) { t.NoRefresh = conformance.Client{} }},
 		{"pw-scope-cap", "--scope-forbidden", func(t *conformance.Target) { t.Forbidden = "" }},
 		{"pw-utf8-password", "--user2-password-file", func(t *conformance.Target) { t.Victim.Password = "ascii" }},
+		{"res-aud", "--resource", func(t *conformance.Target) { t.Resource = "" }},
+		{"rt-resource-bound", "--resource", func(t *conformance.Target) { t.Resource = apiResource }},
+		{"rev-other-client", "--client2-id", func(t *conformance.Target) {
+			t.Second, t.Post, t.Public = conformance.Client{}, conformance.Client{}, conformance.Client{}
+		}},
 		{"cauth-basic-plus-other-id", "--client2-id", func(t *conformance.Target) {
 			t.Second, t.Post, t.Public = conformance.Client{}, conformance.Client{}, conformance.Client{}
 		}},
@@ -301,10 +314,11 @@ func TestLegalVariantsPass(t *testing.T) {
 	for _, mutations := range []string{
 		"nbf-same", "aud-array", "typ-long", "no-scope-member", "widen-kept", "post-401", "media-400", "get-404", "jwk-set-type",
 		"retry-date", "no-expires", "shout", "page-http", "doc-tag", "head-405", "kty-unknown", "text-literal", "scope-subset", "case-folds",
+		"revocation-untold", "revocation-unsupported", "revocation-access-ends",
 	} {
 		t.Run(mutations, func(t *testing.T) {
 			t.Parallel()
-			o := conformance.Options{Skip: []string{"pw-throttle-*"}, Abuse: true}
+			o := conformance.Options{Skip: append(slow(), "pw-throttle-*"), Abuse: true}
 			if strings.HasPrefix(mutations, "retry") {
 				o = conformance.Options{Only: []string{"pw-throttle-*"}, Abuse: true}
 			}
@@ -343,7 +357,7 @@ func TestNoSecretGetsIntoAReport(t *testing.T) {
 		t.Run(mutations, func(t *testing.T) {
 			t.Parallel()
 			is := newIssuer(t, strings.Fields(mutations)...)
-			report := run(t, is.target(), conformance.Options{Skip: []string{"rt-race-16"}, Abuse: true})
+			report := run(t, is.target(), conformance.Options{Skip: slow(), Abuse: true})
 			noSecrets(t, is, report)
 			var text strings.Builder
 			report.WriteText(&text)

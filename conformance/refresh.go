@@ -11,26 +11,47 @@ func refreshCases() []Case {
 		Case{
 			ID: "rt-ok", Section: "RFC 6749 §6, §5.1", Level: Must, Needs: signsIn(), Run: refreshOK,
 			Expected: "A refresh answers 200 with another access token, with another jti.",
+			Means:    "Users are signed out when their access token expires, or old tokens cannot be told from new ones in logs.",
 		},
 		Case{
 			ID: "rt-unknown", Section: "RFC 6749 §5.2", Level: Must, Needs: signsIn(), Run: refreshUnknown,
 			Expected: "A refresh token that was never issued is 400 invalid_grant.",
+			Means:    "A client cannot tell that it must sign its user in again: it gives up, or tries for ever.",
 		},
 		Case{
 			ID: "rt-tampered", Section: "RFC 6749 §10.4; RFC 9700 §4.14.2", Level: Must, Needs: signsIn(), Run: refreshTampered,
 			Expected: "A refresh token with one character changed is 400 invalid_grant, wherever the character is.",
+			Means:    "Part of the token does not count: it is easier to guess than its length says.",
 		},
 		Case{
 			ID: "rt-client-bound", Section: "RFC 6749 §6, §10.4", Level: Must, Needs: signsIn(NeedSecond), Run: refreshBound,
 			Expected: "A refresh token of one client is 400 invalid_grant for another.",
+			Means:    "A token that one app loses works in any other, past the secret that should protect it.",
 		},
 		Case{
 			ID: "rt-rotated-public", Section: "RFC 9700 §2.2.2, §4.14.2", Level: Must, Needs: []Input{NeedPublic, NeedUser}, Run: rotatedPublic,
 			Expected: "A public client gets a new refresh token with each refresh.",
+			Means:    "A copy of a token is good for as long as the session lasts, and nobody can notice it.",
 		},
 		Case{
 			ID: "rt-reuse-revokes-family", Section: "RFC 9700 §4.14.2", Level: Must, Needs: signsIn(), Run: reuseRevokes,
 			Expected: "A spent refresh token is refused, and then its successor is refused too.",
+			Means:    "A thief who refreshes first keeps the session, and the owner is only signed out.",
+		},
+		Case{
+			ID: "rt-old-refused", Section: "RFC 9700 §4.14.2; RFC 6749 §6", Level: Must, Needs: signsIn(), Run: oldRefused,
+			Expected: "A spent refresh token is 400 invalid_grant (after --retry-window, where retries are allowed).",
+			Means:    "Rotation protects nobody: each token that was ever issued goes on working.",
+		},
+		Case{
+			ID: "rt-confidential-needs-auth", Section: "RFC 6749 §6, §3.2.1", Level: Must, Needs: []Input{NeedConfidential, NeedUser}, Run: refreshNeedsAuth,
+			Expected: "A refresh token of a client with a secret is of no use with its client_id alone.",
+			Means:    "Whoever finds a token refreshes it: the client's secret protects nothing.",
+		},
+		Case{
+			ID: "rt-public-bound", Section: "RFC 6749 §6; RFC 9700 §4.14.2", Level: Must, Needs: []Input{NeedPublic, NeedUser}, Run: publicBound,
+			Expected: "A refresh token is 400 invalid_grant for a public client that it was not issued to.",
+			Means:    "Any token that leaks works under any app's client_id, which is no secret.",
 		},
 	)
 }
@@ -98,21 +119,60 @@ func rotatedPublic(ctx context.Context, p *Probe) Verdict {
 	return pass()
 }
 
-func reuseRevokes(ctx context.Context, p *Probe) Verdict {
+// spent gets a token, refreshes it, and waits until the client may no longer
+// repeat that. The client is the one with which that takes the shortest.
+func (p *Probe) spent(ctx context.Context) (c Client, old, next tokens) {
 	c, window := p.target.strict()
-	t := p.refreshable(ctx, c)
-	next := p.control(ctx, "the valid refresh", p.as(c, refreshForm(t.refresh)))
-	if next.refresh == "" || next.refresh == t.refresh {
-		return absent("the refresh token is not rotated for client %s", c.ID)
-	}
+	old, next = p.rotates(ctx, c)
 	if window > 0 {
 		p.pause(ctx, window+time.Second)
 	}
-	if v := refused("invalid_grant")(p.send(ctx, p.as(c, refreshForm(t.refresh)))); v.Outcome != Pass {
+	return c, old, next
+}
+
+// reuses presents a spent token again.
+func (p *Probe) reuses(ctx context.Context, c Client, old tokens) Verdict {
+	if v := refused("invalid_grant")(p.send(ctx, p.as(c, refreshForm(old.refresh)))); v.Outcome != Pass {
 		return fail("the spent token: %s (a server that allows retries: give --retry-window)", v.Why)
+	}
+	return pass()
+}
+
+func oldRefused(ctx context.Context, p *Probe) Verdict {
+	c, old, _ := p.spent(ctx)
+	return p.reuses(ctx, c, old)
+}
+
+func reuseRevokes(ctx context.Context, p *Probe) Verdict {
+	c, old, next := p.spent(ctx)
+	if v := p.reuses(ctx, c, old); v.Outcome != Pass {
+		return v
 	}
 	if v := refused("invalid_grant")(p.send(ctx, p.as(c, refreshForm(next.refresh)))); v.Outcome != Pass {
 		return fail("its successor after the reuse: %s", v.Why)
 	}
 	return pass()
+}
+
+func refreshNeedsAuth(ctx context.Context, p *Probe) Verdict {
+	c := p.target.confidential()
+	p.refreshes(ctx, c)
+	t := p.refreshable(ctx, c)
+	q := p.as(Client{ID: c.ID, Method: AuthNone}, refreshForm(t.refresh))
+	return refusedWith([]int{400, 401}, "invalid_client")(p.send(ctx, q))
+}
+
+// publicBound takes a token of another public client, or of any other when
+// there is just one.
+func publicBound(ctx context.Context, p *Probe) Verdict {
+	t, c := p.target, p.target.public()
+	others := []Client{t.Client, t.Second, t.Basic, t.Post, t.Public, t.Strict}
+	other := first(func(o Client) bool { return o.ID != c.ID && o.method() == AuthNone }, others...)
+	if other = or(other, first(func(o Client) bool { return o.ID != c.ID }, others...)); !other.known() {
+		return Verdict{Skipped, "give " + string(NeedSecond)}
+	}
+	p.refreshes(ctx, c)
+	p.refreshes(ctx, other)
+	theirs := p.refreshable(ctx, other)
+	return refused("invalid_grant")(p.send(ctx, p.as(c, refreshForm(theirs.refresh))))
 }

@@ -11,14 +11,27 @@ func refreshScopeCases() []Case {
 		Case{
 			ID: "rt-scope-narrow", Section: "RFC 6749 §6, §3.3", Level: Must, Needs: signsIn(NeedTwoScopes), Run: narrow,
 			Expected: "A refresh that asks for less gets an access token with just that.",
+			Means:    "A token that a client makes weak on purpose, for one call or another program, can do everything.",
 		},
 		Case{
 			ID: "rt-scope-narrow-then-full", Section: "RFC 6749 §6", Level: Must, Needs: signsIn(NeedTwoScopes), Run: narrowThenFull,
 			Expected: "After a narrowed refresh one without scope gets the original scope again.",
+			Means:    "An app that asks for a weak token once loses its rights, and must send its user to sign in.",
 		},
 		Case{
 			ID: "rt-scope-widen", Section: "RFC 6749 §6", Level: Must, Needs: signsIn(NeedScope, NeedUngranted), Run: widen,
 			Expected: "A refresh that asks for more than the grant has is 400 invalid_scope, or gets what it had and says so.",
+			Means:    "A client, or a thief with its token, gives itself rights that nobody granted.",
+		},
+		Case{
+			ID: "rt-scope-omitted", Section: "RFC 6749 §6", Level: Must, Needs: signsIn(NeedScope), Run: scopeOmitted,
+			Expected: "A refresh without scope gets the scope of the grant, no more and no less.",
+			Means:    "Rights come or go with the first refresh, minutes after the sign-in worked.",
+		},
+		Case{
+			ID: "rt-scope-widen-after-narrow-grant", Section: "RFC 6749 §6; RFC 9700 §4.14.2", Level: Must, Needs: signsIn(NeedTwoScopes), Run: widenNarrowGrant,
+			Expected: "A grant of a part of the scope cannot be refreshed to all of it, though the client might have asked for it.",
+			Means:    "A sign-in for little is one for everything: what the user was asked for does not count.",
 		},
 	)
 }
@@ -89,15 +102,52 @@ func widen(ctx context.Context, p *Probe) Verdict {
 	if !slices.Contains(wide.scopes(), p.target.Ungranted) {
 		return undecided("the client may not have %s at all: that it is refused proves nothing", p.target.Ungranted)
 	}
-	t := p.refreshable(ctx, c)
+	return p.widened(ctx, c, p.refreshable(ctx, c), more, p.target.Ungranted)
+}
+
+// widened refreshes t for more, and wants extra not to be granted.
+func (p *Probe) widened(ctx context.Context, c Client, t tokens, more, extra string) Verdict {
 	body := refreshForm(t.refresh).and("scope", more)
 	a := p.send(ctx, p.as(c, body))
 	next, ok := newTokens(a, body)
 	switch {
-	case ok && slices.Contains(next.scopes(), p.target.Ungranted):
-		return fail("%s was granted, or its refusal not reported", p.target.Ungranted)
+	case ok && slices.Contains(next.scopes(), extra):
+		return fail("%s was granted, or its refusal not reported", extra)
 	case ok:
 		return pass()
 	}
 	return refused("invalid_scope")(a)
+}
+
+func scopeOmitted(ctx context.Context, p *Probe) Verdict {
+	t := p.refreshable(ctx, p.target.Client)
+	if len(t.scope) == 0 {
+		return undecided("no scope was granted")
+	}
+	next, ok := newTokens(p.send(ctx, p.as(p.target.Client, refreshForm(t.refresh))), params{{"scope", strings.Join(t.scope, " ")}})
+	switch {
+	case !ok:
+		return fail("no token")
+	case !slices.Equal(next.scopes(), t.scopes()):
+		return fail("the scope is %q, granted was %q", next.scopes(), t.scopes())
+	}
+	if token, isJWT := parseJWT(next.access); isJWT && len(sorted(strings.Fields(token.text("scope")))) < len(sorted(t.scope)) {
+		return fail("the access token's scope is %q, granted was %q", token.text("scope"), t.scope)
+	}
+	return pass()
+}
+
+func widenNarrowGrant(ctx context.Context, p *Probe) Verdict {
+	c, full := p.target.Client, p.scoped(ctx)
+	less := p.as(c, p.passwordForm(p.target.User).set("scope", full.scope[0]))
+	p.refreshes(ctx, c)
+	t := p.control(ctx, "a sign-in for "+full.scope[0], less)
+	extra := full.scope[len(full.scope)-1]
+	switch {
+	case t.refresh == "":
+		return absent("client %s gets no refresh token for %s", c.ID, full.scope[0])
+	case slices.Contains(t.scopes(), extra):
+		return undecided("a sign-in for %s gets %q", full.scope[0], t.scopes())
+	}
+	return p.widened(ctx, c, t, strings.Join(full.scope, " "), extra)
 }

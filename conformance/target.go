@@ -52,6 +52,7 @@ type Target struct {
 	Scope       string        // space-separated; what the cases ask for; empty: ask for none
 	Ungranted   string        // a scope outside Scope that Client may ask for
 	Forbidden   string        // a scope that Second may ask for and Client may not
+	Resource    string        // space-separated; resources (RFC 8707) that Client may ask for, two show more than one
 	RetryWindow time.Duration // how long the issuer lets Client repeat a refresh; 0: not at all
 
 	ResourceURL string // a protected resource: takes access tokens of Client for Scope, with GET
@@ -81,6 +82,8 @@ const (
 	NeedUngranted    Input = "--scope-ungranted (a scope outside --scope that the client may ask for)"
 	NeedForbidden    Input = "--scope-forbidden (a scope that the second client may ask for, and the first may not)"
 	NeedUnicode      Input = "--user2-password-file with a password that has characters outside ASCII"
+	NeedResource     Input = "--resource (a resource that the client may ask for)"
+	NeedTwoResources Input = "--resource with two or more values"
 )
 
 // method returns the client's method with the default filled in.
@@ -162,6 +165,10 @@ func (t Target) has(in Input) bool {
 		return strings.ContainsFunc(t.Victim.Password, func(c rune) bool { return c > unicode.MaxASCII })
 	case NeedUngranted:
 		return t.Ungranted != ""
+	case NeedResource:
+		return t.Resource != ""
+	case NeedTwoResources:
+		return len(strings.Fields(t.Resource)) > 1
 	}
 	return false
 }

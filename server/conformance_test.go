@@ -107,6 +107,7 @@ func (k *kit) conformanceTarget() conformance.Target {
 		User:       conformance.User{Name: user.Name, Password: user.password},
 		Victim:     conformance.User{Name: victim.Name, Password: long},
 		Scope:      "read write", Ungranted: "admin", Forbidden: "billing", RetryWindow: storage.DefaultRetryWindow,
+		Resource:    apiAudience + " " + otherAudience,
 		ResourceURL: newResource(k), API: client("api", storage.AuthBasic, func(c *storage.Client) { c.Introspects = []string{apiAudience} }),
 	}
 }

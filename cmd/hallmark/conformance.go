@@ -43,6 +43,7 @@ type conformanceCmd struct {
 	ScopeUngranted string        `name:"scope-ungranted" placeholder:"SCOPE" help:"A scope outside --scope that the client may ask for."`
 	ScopeForbidden string        `name:"scope-forbidden" placeholder:"SCOPE" help:"A scope that the second client may ask for and the client may not."`
 	ResourceURL    string        `name:"resource-url" placeholder:"URL" help:"A protected resource that takes the client's access tokens. It gets GET and POST requests that ask for nothing."`
+	Resource       string        `placeholder:"URIS" help:"Resources (RFC 8707) that the client may ask for, separated by spaces."`
 	RetryWindow    time.Duration `placeholder:"DURATION" help:"How long the issuer lets the client repeat a refresh with the same token."`
 
 	Only    []string      `sep:"," placeholder:"GLOB" help:"Run only the cases with these ids."`
@@ -81,7 +82,7 @@ func (c *conformanceCmd) Run(ctx context.Context, p *process) error {
 func (c *conformanceCmd) target() (conformance.Target, error) {
 	t := conformance.Target{
 		Issuer: c.Issuer, Scope: c.Scope, Ungranted: c.ScopeUngranted, Forbidden: c.ScopeForbidden,
-		ResourceURL: c.ResourceURL, RetryWindow: c.RetryWindow,
+		Resource: c.Resource, ResourceURL: c.ResourceURL, RetryWindow: c.RetryWindow,
 	}
 	for _, party := range []struct {
 		from Party

@@ -218,7 +218,7 @@ func TestConformanceCommand(t *testing.T) {
 	write(t, pw, s.Password+"\n")
 	args := []string{
 		"conformance", "--issuer", s.Issuer, "--client-id", s.ClientID, "--username", s.Username, "--password-file", pw,
-		"--scope", "read write", "--retry-window", "90s", "--skip", "rt-reuse-*", "--resource-url", s.apiURL(),
+		"--scope", "read write", "--retry-window", "90s", "--skip", "rt-reuse-*,rt-old-refused", "--resource-url", s.apiURL(),
 	}
 	r := s.run("", args...)
 	if r.code != exitOK || !strings.Contains(r.out, "conformance of "+s.Issuer) || strings.Contains(r.out, s.Password) {
