@@ -23,10 +23,17 @@ type dialogue struct {
 // converse starts a script, which has five minutes for everything.
 func converse(t *testing.T, command ...string) *dialogue {
 	t.Helper()
+	return converseIn(t, nil, command...)
+}
+
+// converseIn does that in an environment.
+func converseIn(t *testing.T, env []string, command ...string) *dialogue {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	d := &dialogue{cmd: exec.CommandContext(ctx, command[0], command[1:]...)}
 	d.cmd.Stderr = &d.stderr
+	d.cmd.Env = env
 	d.cmd.WaitDelay = 5 * time.Second
 	stdin, err := d.cmd.StdinPipe()
 	if err != nil {

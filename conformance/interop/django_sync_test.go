@@ -1,0 +1,161 @@
+package interop
+
+import (
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestDjangoSync: what happens to users, groups and permissions in a Django site
+// is so at Hallmark within seconds, by the rules of the import.
+func TestDjangoSync(t *testing.T) {
+	needSimpleJWT(t)
+	t.Parallel()
+	h := startHallmark(t)
+	s := startSynced(t, h, "auth.User", map[string]any{
+		"CLAIMS": map[string]string{"email": "email"},
+		"MAP":    []string{"group:editors=role:editor", "group:shop-*=entitlement:shop.*", "permission:auth.delete_*=none", "staff=group:office"},
+	})
+	flags := []string{"--claim=email=email", "--map=group:editors=role:editor", "--map=group:shop-*=entitlement:shop.*", "--map=permission:auth.delete_*=none", "--map=staff=group:office"}
+
+	s.do(t, `ada = User.objects.create_user("ada", "ada@example.com", "wonderland 1")`)
+	s.arrives(t)
+	h.has(t, "ada", "wonderland 1", map[string]any{"user_id": 1, "email": "ada@example.com"})
+	_, refresh := h.signIn(t, "ada", "wonderland 1")
+
+	// What Hallmark knows beside what the site knows stays.
+	lines := filepath.Join(t.TempDir(), "users.jsonl")
+	write(t, lines, `{"foreign_id": "1", "username": "ada", "extra": {"team": "core"}}`+"\n")
+	h.operate(t, "user", "import", lines)
+	s.do(t, `ada.username, ada.email, ada.is_staff = "adä", "", True; ada.save()`)
+	s.arrives(t)
+	h.refuses(t, "ada", "wonderland 1")
+	h.has(t, "adä", "wonderland 1", map[string]any{"user_id": 1, "team": "core", "groups": []string{"office"}})
+
+	if status := h.post(t, "refresh/", map[string]string{"refresh": refresh}, &tokens{}); status != 200 {
+		t.Errorf("a refresh before the new password: %d", status)
+	}
+	s.do(t, `ada.set_password("looking-glass 2"); ada.save()`)
+	s.arrives(t)
+	h.refuses(t, "adä", "wonderland 1")
+	h.has(t, "adä", "looking-glass 2", map[string]any{"user_id": 1, "team": "core", "groups": []string{"office"}})
+	if status := h.post(t, "refresh/", map[string]string{"refresh": refresh}, &tokens{}); status != 401 {
+		t.Errorf("a refresh after the new password: %d", status)
+	}
+
+	s.do(t, `ada.is_active = False; ada.save(update_fields=["is_active"])`)
+	s.arrives(t)
+	h.refuses(t, "adä", "looking-glass 2")
+	s.do(t, `ada.is_active = True; ada.save(); from django.contrib.auth.models import update_last_login`)
+	s.arrives(t)
+	if rows, _ := s.do(t, `update_last_login(None, ada); answer = Change.objects.count()`); rows != 0.0 {
+		t.Error("a sign-in at the site is sent")
+	}
+	if rows, _ := s.do(t, "try:\n  with transaction.atomic():\n    User.objects.create_user('nobody'); 1 / 0\nexcept ZeroDivisionError: answer = Change.objects.count()"); rows != 0.0 {
+		t.Error("what was rolled back is sent")
+	}
+
+	t.Run("groups", func(t *testing.T) { syncGroups(t, s) })
+	s.agrees(t, 1, flags...)
+	t.Run("many", func(t *testing.T) { syncMany(t, s) })
+	s.agrees(t, 21, flags...)
+
+	s.do(t, `ada.delete()`)
+	s.arrives(t)
+	h.refuses(t, "adä", "looking-glass 2")
+	s.agrees(t, 20, flags...)
+	if users := strings.Count(string(h.operate(t, "user", "list")), "\n"); users != 21 { // and the heading
+		t.Errorf("%d lines of users", users)
+	}
+	s.quiet(t)
+}
+
+// syncGroups changes what ada may do, from all sides.
+func syncGroups(t *testing.T, s *syncedSite) {
+	for _, step := range []struct {
+		python string
+		want   map[string]any // beside the user's id
+	}{
+		{`editors = Group.objects.create(name="editors"); press = Group.objects.create(name="press"); ada.groups.add(editors, press)`,
+			map[string]any{"roles": []string{"editor"}, "groups": []string{"office", "press"}}},
+		{`editors.permissions.add(Permission.objects.get(codename="add_user"), Permission.objects.get(codename="delete_user"))`,
+			map[string]any{"roles": []string{"editor"}, "groups": []string{"office", "press"}, "entitlements": []string{"auth.add_user"}}},
+		{`press.name = "shop-front"; press.save()`,
+			map[string]any{"roles": []string{"editor"}, "groups": []string{"office"}, "entitlements": []string{"shop.front", "auth.add_user"}}},
+		{`press.user_set.clear(); ada.user_permissions.add(Permission.objects.get(codename="view_group"))`,
+			map[string]any{"roles": []string{"editor"}, "groups": []string{"office"}, "entitlements": []string{"auth.add_user", "auth.view_group"}}},
+		{`editors.delete()`,
+			map[string]any{"groups": []string{"office"}, "entitlements": []string{"auth.view_group"}}},
+		{`press.user_set.add(ada); Permission.objects.get(codename="add_group").group_set.add(press)`,
+			map[string]any{"groups": []string{"office"}, "entitlements": []string{"shop.front", "auth.add_group", "auth.view_group"}}},
+		{`Permission.objects.get(codename="view_group").delete(); p = Permission.objects.get(codename="add_group"); p.codename = "make_group"; p.save()`,
+			map[string]any{"groups": []string{"office"}, "entitlements": []string{"shop.front", "auth.make_group"}}},
+		{`p.group_set.clear(); ada.groups.set([])`,
+			map[string]any{"groups": []string{"office"}}},
+	} {
+		s.do(t, step.python)
+		s.arrives(t)
+		step.want["user_id"], step.want["team"] = 1, "core"
+		s.h.has(t, "adä", "looking-glass 2", step.want)
+	}
+}
+
+// syncMany changes users without a signal, and by a group.
+func syncMany(t *testing.T, s *syncedSite) {
+	s.do(t, `User.objects.bulk_create([User(username="u%d" % i, password=make_password("password %d" % i)) for i in range(20)]); push(User.objects.filter(username__startswith="u"))`)
+	s.arrives(t)
+	s.h.has(t, "u19", "password 19", map[string]any{"user_id": 21})
+	s.do(t, `g = Group.objects.create(name="everybody"); g.user_set.add(*User.objects.filter(username__startswith="u"))`)
+	s.do(t, `User.objects.filter(username="u7").update(is_active=False)`) // nobody is told of this
+	s.arrives(t)
+	if out, err := s.manage(t, "hallmark_sync", "--all"); err != nil || !strings.Contains(out, "sent: 21\n") {
+		t.Errorf("hallmark_sync: %v\n%s", err, out)
+	}
+	s.h.refuses(t, "u7", "password 7")
+	s.do(t, `g.name = "all"; g.save()`)
+	s.arrives(t)
+	s.h.has(t, "u8", "password 8", map[string]any{"user_id": 10, "groups": []string{"all"}})
+}
+
+// TestDjangoSyncOutage: while Hallmark hangs, is away, or the site's process is
+// killed as well, nothing waits and nothing is lost, and the last state wins.
+func TestDjangoSyncOutage(t *testing.T) {
+	needSimpleJWT(t)
+	t.Parallel()
+	h := startHallmark(t)
+	s := startSynced(t, h, "auth.User", map[string]any{"TIMEOUT": 2})
+	s.do(t, `ada = User.objects.create_user("ada", password="password 0"); bob = User.objects.create_user("bob", password="password b")`)
+	s.arrives(t)
+
+	h.signal(syscall.SIGSTOP)(t)
+	if _, took := s.do(t, `User.objects.create_user("carl", password="password c"); ada.set_password("password 1"); ada.save()`); took > 2*time.Second {
+		t.Errorf("with Hallmark hanging, the site took %v", took)
+	}
+	time.Sleep(time.Second) // the request is on its way
+	h.kill(t)
+	s.do(t, `ada.set_password("password 2"); ada.save(); bob.delete()`)
+	h.back(t)
+	s.arrives(t) // by itself: nothing else happens at the site
+	h.has(t, "ada", "password 2", map[string]any{"user_id": 1})
+	h.has(t, "carl", "password c", map[string]any{"user_id": 3})
+	h.refuses(t, "bob", "password b")
+	s.agrees(t, 2)
+
+	h.kill(t)
+	s.do(t, `ada.set_password("password 3"); ada.save(); User.objects.create_user("dora", password="password d")`)
+	s.do(t, `ada.set_password("password 4"); ada.save()`)
+	s.cmd.Process.Kill()
+	if out, err := s.manage(t, "hallmark_sync"); err == nil || !strings.Contains(out, "changes that wait: 3: ") {
+		t.Errorf("hallmark_sync without Hallmark: %v\n%s", err, out)
+	}
+	h.back(t)
+	if out, err := s.manage(t, "hallmark_sync"); err != nil || !strings.Contains(out, "sent: 2\n") {
+		t.Errorf("hallmark_sync: %v\n%s", err, out)
+	}
+	h.refuses(t, "ada", "password 3")
+	h.has(t, "ada", "password 4", map[string]any{"user_id": 1})
+	h.has(t, "dora", "password d", map[string]any{"user_id": 4})
+	s.agrees(t, 3)
+}
