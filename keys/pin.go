@@ -11,16 +11,25 @@ import (
 // maxPIN bounds a PIN, in bytes.
 const maxPIN = 256
 
-// ReadPINFile reads the PIN of a device that keeps private halves, the one line
-// of a file that is as private as ReadKEKFile wants it. No error shows it.
+// ReadPINFile reads the PIN of a device that keeps private halves: ReadSecretFile.
 func ReadPINFile(path string) (storage.Secret, error) {
-	text, err := readPrivately(path, maxPIN+3)
+	pin, err := ReadSecretFile(path, maxPIN)
 	if err != nil {
-		return storage.Secret{}, fmt.Errorf("PIN: %w", err)
+		return pin, fmt.Errorf("PIN: %w", err)
 	}
-	pin := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
-	if pin == "" || len(pin) > maxPIN || !utf8.ValidString(pin) || strings.ContainsAny(pin, "\r\n\x00") {
-		return storage.Secret{}, fmt.Errorf("PIN: %s is to be the PIN in one line, up to %d bytes", path, maxPIN)
+	return pin, nil
+}
+
+// ReadSecretFile reads the one line of a file that is as private as ReadKEKFile
+// wants it, of at most some bytes. No error shows it.
+func ReadSecretFile(path string, most int) (storage.Secret, error) {
+	text, err := readPrivately(path, int64(most)+3)
+	if err != nil {
+		return storage.Secret{}, err
 	}
-	return storage.NewSecret(pin), nil
+	line := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
+	if line == "" || len(line) > most || !utf8.ValidString(line) || strings.ContainsAny(line, "\r\n\x00") {
+		return storage.Secret{}, fmt.Errorf("%s is to be one line of text, up to %d bytes", path, most)
+	}
+	return storage.NewSecret(line), nil
 }

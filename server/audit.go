@@ -175,6 +175,9 @@ func (s *Server) signInFails(ctx context.Context, event storage.Event, user stor
 func (s *Server) refreshFails(ctx context.Context, event storage.Event, done storage.Refreshed, why string) {
 	ev := eventOf(ctx)
 	r := storage.Record{Event: event, User: done.Session.User, Client: ev.client, Session: done.Session.ID, Reason: why}
+	if r.User == uuid.Nil {
+		r.User = done.User.ID // who may have no session
+	}
 	if from := done.Before.LastAddress; from != "" && from != ev.act.Address {
 		r.Detail = storage.Detail{"previous_address": from}
 	}

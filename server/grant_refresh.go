@@ -34,6 +34,12 @@ func (s *Server) refreshGrant(ctx context.Context, client storage.Client, req to
 		}
 		return Grant{}, refuseRefresh(ev, token, done, err)
 	}
+	return s.refreshed(ctx, done), nil
+}
+
+// refreshed is the grant of a refresh that went well.
+func (s *Server) refreshed(ctx context.Context, done storage.Refreshed) Grant {
+	ev := eventOf(ctx)
 	grant := Grant{
 		Client: done.Client, User: done.User, AuthTime: done.Session.AuthTime,
 		Scope: done.Scope, Audience: done.Audience,
@@ -44,7 +50,7 @@ func (s *Server) refreshGrant(ctx context.Context, client storage.Client, req to
 		ev.alarm("refresh_retried_from_another_address", slog.String("previous_address", done.Before.LastAddress))
 		s.refreshFails(ctx, storage.EventRefreshRetried, done, "")
 	}
-	return grant, nil
+	return grant
 }
 
 // refuseRefresh finds the public half of a refused refresh. What ended a

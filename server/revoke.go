@@ -72,12 +72,19 @@ func (s *Server) revokeSession(ctx context.Context, client storage.Client, token
 }
 
 // isAccessToken recognises our access tokens by their type, expired or not.
-func isAccessToken(token string) bool {
+func isAccessToken(token string) bool { return typeOf(token) == accessTokenType }
+
+// typeOf is the typ in the header of what may be a JWS; empty without one.
+func typeOf(token string) string {
 	head, _, _ := strings.Cut(token, ".")
 	raw, err := discovery.DecodeBase64URL(head)
 	if err != nil || strings.Count(token, ".") != 2 {
-		return false
+		return ""
 	}
 	header, err := discovery.DecodeObject(raw)
-	return err == nil && header["typ"] == accessTokenType
+	if err != nil {
+		return ""
+	}
+	typ, _ := header["typ"].(string)
+	return typ
 }

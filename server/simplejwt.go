@@ -29,6 +29,8 @@ type SimpleJWT struct {
 	// UserIDClaim names the claim with the user's id in that client's tokens;
 	// "sub" adds none. "user_id" if empty.
 	UserIDClaim string
+	// Old are the refresh tokens of the Django before that are taken.
+	Old OldTokens
 }
 
 const (
@@ -57,7 +59,7 @@ func (c SimpleJWT) Check() error {
 	if err != nil {
 		return fmt.Errorf("the claim of the user's id: %q %w", c.UserIDClaim, err)
 	}
-	return nil
+	return c.Old.Check()
 }
 
 // simpleJWTEndpoints has each path with the final slash and without: a redirect
@@ -103,17 +105,14 @@ func (s *Server) simpleJWTObtain(w http.ResponseWriter, r *http.Request) error {
 	return s.answerSimpleJWT(w, r, grant, true)
 }
 
-// simpleJWTRefresh answers another refresh token where the client rotates them.
+// simpleJWTRefresh answers another refresh token where the client rotates them,
+// and for an old one that is exchanged.
 func (s *Server) simpleJWTRefresh(w http.ResponseWriter, r *http.Request) error {
 	client, fields, err := s.simpleJWTRequest(w, r, "refresh")
 	if err != nil {
 		return err
 	}
-	token, err := s.openRefresh(fields["refresh"])
-	if err != nil {
-		return err
-	}
-	grant, err := s.refreshGrant(r.Context(), client, tokenRequest{RefreshToken: storage.NewSecret(token.Reveal())})
+	grant, old, err := s.simpleJWTGrant(r, client, fields["refresh"])
 	switch {
 	case errors.Is(err, storage.ErrEnded), errors.Is(err, storage.ErrReused):
 		return errBlacklisted.because(err)
@@ -122,7 +121,24 @@ func (s *Server) simpleJWTRefresh(w http.ResponseWriter, r *http.Request) error 
 	case err != nil:
 		return err
 	}
-	return s.answerSimpleJWT(w, r, grant, client.Rotate)
+	return s.answerSimpleJWT(w, r, grant, client.Rotate || old)
+}
+
+// simpleJWTGrant takes a refresh token of ours, or an old one.
+func (s *Server) simpleJWTGrant(r *http.Request, client storage.Client, refresh string) (g Grant, old bool, err error) {
+	if token, old, err := s.openOld(refresh); old {
+		if err != nil {
+			return g, true, err
+		}
+		g, err = s.exchangeGrant(r.Context(), client, token, deviceLabel(r.UserAgent()))
+		return g, true, err
+	}
+	token, err := s.openRefresh(refresh)
+	if err != nil {
+		return g, false, err
+	}
+	g, err = s.refreshGrant(r.Context(), client, tokenRequest{RefreshToken: storage.NewSecret(token.Reveal())})
+	return g, false, err
 }
 
 func (s *Server) answerSimpleJWT(w http.ResponseWriter, r *http.Request, g Grant, withRefresh bool) error {
@@ -171,20 +187,32 @@ func (s *Server) simpleJWTBlacklist(w http.ResponseWriter, r *http.Request) erro
 	if err != nil {
 		return err
 	}
-	token, err := s.openRefresh(fields["refresh"])
-	if err != nil {
-		return err
+	old, isOld, err := s.openOld(fields["refresh"])
+	switch {
+	case err != nil:
+	case isOld:
+		err = s.blacklistOld(r.Context(), client, old)
+	default:
+		err = s.blacklist(r.Context(), client, fields["refresh"])
 	}
-	session, err := s.sessionOf(r.Context(), client, token)
 	if err != nil {
-		return err
-	}
-	eventOf(r.Context()).note(slog.String("sub", session.User.String()))
-	if err := s.logOut(r.Context(), session); err != nil {
 		return err
 	}
 	writeJSON(w, http.StatusOK, struct{}{})
 	return nil
+}
+
+func (s *Server) blacklist(ctx context.Context, client storage.Client, refresh string) error {
+	token, err := s.openRefresh(refresh)
+	if err != nil {
+		return err
+	}
+	session, err := s.sessionOf(ctx, client, token)
+	if err != nil {
+		return err
+	}
+	eventOf(ctx).note(slog.String("sub", session.User.String()))
+	return s.logOut(ctx, session)
 }
 
 // isRefusal reports an error with the public half of another.

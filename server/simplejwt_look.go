@@ -26,6 +26,15 @@ func (s *Server) lookAtAccess(ctx context.Context, client storage.Client, token 
 
 // lookAtRefresh checks a refresh token.
 func (s *Server) lookAtRefresh(ctx context.Context, client storage.Client, text string) error {
+	if old, isOld, err := s.openOld(text); isOld {
+		if isRefusal(err, errWrongType) { // an old access token: one of ours is a refresh away
+			err = errTokenNotValid.because(err)
+		}
+		if err != nil {
+			return err
+		}
+		return s.lookAtOld(ctx, client, old)
+	}
 	token, err := s.openRefresh(text)
 	if err != nil {
 		return err

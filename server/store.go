@@ -16,6 +16,7 @@ type Store interface {
 	Clients
 	Sessions
 	Devices
+	Exchanges
 	Audit
 }
 
@@ -39,6 +40,14 @@ type Sessions interface {
 	RotateSession(ctx context.Context, r storage.Refresh) (storage.Refreshed, error)
 	// ServiceTime is what the ratchet goes by.
 	ServiceTime(ctx context.Context) (storage.ServiceTime, error)
+}
+
+// Exchanges take old refresh tokens of Simple JWT, each for one session.
+type Exchanges interface {
+	UserByForeignID(ctx context.Context, id string) (storage.User, error)
+	ExchangeToken(ctx context.Context, e storage.Exchange) (storage.Refreshed, error)
+	SpentToken(ctx context.Context, id storage.Digest) (storage.Spent, error)
+	SpendTokens(ctx context.Context, tokens ...storage.Spent) (added int, err error)
 }
 
 // Devices looks at sessions and ends them.

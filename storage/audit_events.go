@@ -15,7 +15,11 @@ const (
 	EventRefreshBehind  Event = "refresh.store_behind"
 	EventRefreshRetried Event = "refresh.retried"
 	EventRefreshFailed  Event = "refresh.failed"
-	EventRevokeForeign  Event = "revoke.foreign"
+
+	EventExchange          Event = "sign_in.exchange"
+	EventExchangeBlacklist Event = "exchange.blacklist"
+
+	EventRevokeForeign Event = "revoke.foreign"
 
 	EventSessionEnd    Event = "session.end"
 	EventSessionEndAll Event = "session.end_all"
@@ -83,6 +87,8 @@ type EventInfo struct {
 func Events() []EventInfo {
 	return []EventInfo{
 		{EventSignIn, Sessions, "a user signed in"},
+		{EventExchange, Sessions, "a session began with an old refresh token of Simple JWT"},
+		{EventExchangeBlacklist, Sessions, "old refresh tokens of Simple JWT were blacklisted that had begun no session; `count` says how many"},
 		{EventSessionEnd, Sessions, "a session ended; `reason` says why"},
 		{EventSessionEndAll, Sessions, "all sessions of a user ended"},
 		{EventSessionsEnd, Sessions, "sessions that matched ended: a part of them, a record for each part"},

@@ -138,6 +138,27 @@ func SignedIn(n NewSession, clientID string) Record {
 	return r
 }
 
+// TokenExchanged is the record of ExchangeToken that began a session.
+func (e Exchange) TokenExchanged(done Refreshed) Record {
+	r := Record{
+		At: e.Now, Event: EventExchange, Actor: Actor{Kind: ByUser}, User: done.User.ID, Client: done.Client.ID,
+		Session: done.Session.ID, Address: e.Address, Detail: Detail{"issued_at": e.IssuedAt.UTC().Format(time.RFC3339)},
+	}
+	if e.Device != "" {
+		r.Detail["device"] = e.Device
+	}
+	return r
+}
+
+// TokensSpent is the record of SpendTokens that added some.
+func TokensSpent(added []Spent) Record {
+	r := Record{Event: EventExchangeBlacklist, Detail: Detail{"count": len(added)}}
+	if len(added) == 1 {
+		r.User = added[0].User
+	}
+	return r
+}
+
 // RefreshEnded is the record of a refresh that ended its session: with ErrReused or ErrBehind.
 func (r Refresh) RefreshEnded(done Refreshed) Record {
 	event := EventRefreshReused

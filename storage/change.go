@@ -58,6 +58,9 @@ func (c UserChange) Apply(u User) (User, EndReason, error) {
 	set(&u.Name, c.Name)
 	set(&u.Claims, c.Claims)
 	set(&u.ForeignID, c.ForeignID)
+	if why != "" {
+		u = u.ended(c.Now)
+	}
 	return u, why, nil
 }
 

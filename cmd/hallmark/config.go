@@ -32,6 +32,7 @@ type Config struct {
 
 	Keeping   `group:"Audit"`
 	SimpleJWT `group:"Simple JWT's paths"`
+	OldTokens `group:"Simple JWT's paths"`
 
 	PasswordWorkers int `group:"Sign-in" setting:"" placeholder:"N" otherwise:"half the cores" help:"How many passwords may be hashed at once, 19 MiB each. A hash from another system may need up to 128 MiB until its user's first sign-in, and takes the place of several: in all there is never more than N × 19 MiB, or 128 MiB if that is more."`
 }
@@ -104,6 +105,15 @@ type Keeping struct {
 type SimpleJWT struct {
 	SimpleJWTClient      string `name:"simplejwt-client" setting:"" placeholder:"ID" otherwise:"none; the paths are not served" help:"Serve /api/token/, /api/token/refresh/, /api/token/verify/ and /api/token/blacklist/ as djangorestframework-simplejwt does, acting for this client: a public one with the grants password and refresh_token. Lifetimes and rotation are the client's: docs/simplejwt.md."`
 	SimpleJWTUserIDClaim string `name:"simplejwt-user-id-claim" setting:"" default:"user_id" placeholder:"NAME" help:"Claim of that client's tokens with the user's id in Django: the user's free claim user_id, or else the id that the user was imported with, or else sub. With the value sub no claim is added."`
+}
+
+// OldTokens says which refresh tokens of the Django before are exchanged.
+type OldTokens struct {
+	SimpleJWTOldKeyFile   string `name:"simplejwt-old-key-file" setting:"" placeholder:"FILE" otherwise:"none; old tokens are refused" help:"Take refresh tokens that Django issued before, each once, in exchange for a session here: file with the key that they are signed with (SIMPLE_JWT's SIGNING_KEY, by default Django's SECRET_KEY), in one line, that only its owner can read (mode 0600). With --simplejwt-client and --simplejwt-old-until. Who has this key can sign in as anybody who was imported: remove it when the time is over."`
+	SimpleJWTOldUntil     string `name:"simplejwt-old-until" setting:"" placeholder:"TIME" otherwise:"none; required with the key" help:"When old tokens are refused from: 2027-01-31, where that day begins in UTC, or 2027-01-31T12:00:00Z; a year ahead at most. When all of them have expired, at the latest."`
+	SimpleJWTOldAlgorithm string `name:"simplejwt-old-algorithm" setting:"" default:"HS256" enum:"HS256,HS384,HS512" placeholder:"ALG" help:"SIMPLE_JWT's ALGORITHM: HS256, HS384 or HS512."`
+	SimpleJWTOldIssuer    string `name:"simplejwt-old-issuer" setting:"" placeholder:"TEXT" otherwise:"none; tokens with iss are refused" help:"SIMPLE_JWT's ISSUER, if it is set there."`
+	SimpleJWTOldAudience  string `name:"simplejwt-old-audience" setting:"" placeholder:"TEXT" otherwise:"none; tokens with aud are refused" help:"SIMPLE_JWT's AUDIENCE, if it is set there; of several, one."`
 }
 
 // Seed is the key schedule that a new store begins with.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hallmark-auth/hallmark/discovery"
 	"github.com/hallmark-auth/hallmark/keys"
+	"github.com/hallmark-auth/hallmark/server"
 	"github.com/hallmark-auth/hallmark/server/password"
 	"github.com/hallmark-auth/hallmark/storage"
 )
@@ -52,9 +53,10 @@ func (c Config) check(f *findings) {
 			f.add(exitUsage, on("trusted-proxy"), "%v", err)
 		}
 	}
-	if err := c.simpleJWT().Check(); err != nil {
+	if err := c.simpleJWT(server.OldTokens{}).Check(); err != nil {
 		f.add(exitUsage, on("simplejwt-user-id-claim"), "--simplejwt-user-id-claim: %v", err)
 	}
+	c.OldTokens.check(f, c.SimpleJWTClient != "", time.Now())
 	c.Device.check(f)
 	c.checkPaths(f)
 }
@@ -182,6 +184,7 @@ func (c Config) checkPaths(f *findings) {
 	read := []struct{ setting, path string }{
 		{"config", c.ConfigFile}, {"tls-cert", c.TLSCert}, {"tls-key", c.TLSKey}, {"ops-tls-cert", c.OpsTLSCert}, {"ops-tls-key", c.OpsTLSKey},
 		{"pkcs11-module", c.PKCS11Module}, {"pkcs11-pin-file", c.PKCS11PinFile},
+		{"simplejwt-old-key-file", c.SimpleJWTOldKeyFile},
 	}
 	keks := c.KEKFile
 	if len(keks) == 0 {
@@ -226,6 +229,13 @@ func (c Config) checkFiles(f *findings, kek string) {
 			f.add(exitUnusable, on("kek-file"), "--kek-file: %v", err)
 		}
 	}
+	if c.SimpleJWTOldKeyFile != "" {
+		if old, err := c.OldTokens.read(); err != nil {
+			f.add(exitUnusable, on("simplejwt-old-key-file"), "--simplejwt-old-key-file: %v", err)
+		} else if err := old.Check(); err != nil && !old.Until.IsZero() { // else it was said
+			f.add(exitUsage, on("simplejwt-old-key-file", "simplejwt-old-algorithm"), "--simplejwt-old-key-file: %v", err)
+		}
+	}
 	if c.PKCS11PinFile != "" {
 		if _, err := keys.ReadPINFile(c.PKCS11PinFile); err != nil {
 			f.add(exitUnusable, on("pkcs11-pin-file"), "--pkcs11-pin-file: %v", err)
@@ -235,6 +245,7 @@ func (c Config) checkFiles(f *findings, kek string) {
 
 // warn says what is allowed and often a mistake.
 func (c Config) warn(log *slog.Logger) {
+	c.OldTokens.warn(log, time.Now())
 	if c.TLSCert == "" && !onLoopback(c.Listen) && len(c.proxyTexts()) == 0 && strings.HasPrefix(c.Issuer, "https:") {
 		log.Warn("the public listener speaks plain HTTP and is not on loopback: a proxy must end TLS in front of it; name that with --trusted-proxy, or give --tls-cert", "listen", c.Listen)
 	}

@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // safe are settings that nothing is wrong with.
@@ -18,6 +20,16 @@ func safe(more ...string) []string {
 func TestUnsafe(t *testing.T) {
 	m := makePair(t, nextYear())
 	cert, key := m.write(t, t.TempDir())
+	secrets, tomorrow := t.TempDir(), time.Now().AddDate(0, 0, 1).UTC().Format(time.DateOnly)
+	secret, short, open := filepath.Join(secrets, "secret"), filepath.Join(secrets, "short"), filepath.Join(secrets, "open")
+	for path, file := range map[string]struct {
+		bytes int
+		mode  os.FileMode
+	}{secret: {50, 0o600}, short: {31, 0o600}, open: {50, 0o644}} {
+		if err := os.WriteFile(path, []byte(strings.Repeat("s", file.bytes)+"\n"), file.mode); err != nil {
+			t.Fatal(err)
+		}
+	}
 	d := newDesk(t)
 	at := func(name string) string { return filepath.Join(d.data, name) }
 	for name, tt := range map[string]struct {
@@ -57,6 +69,18 @@ func TestUnsafe(t *testing.T) {
 		"everybody in two halves":       {[]string{"--trusted-proxy=0.0.0.0/1 128.0.0.0/1", "--trusted-proxy=2000::/3"}, []string{"0.0.0.0/1", "128.0.0.0/1", "2000::/3"}},
 		"wide networks of one's own":    {[]string{"--trusted-proxy=10.0.0.0/8 fc00::/7"}, nil},
 		"user id as another claim":      {[]string{"--simplejwt-client=web", "--simplejwt-user-id-claim=exp"}, []string{`--simplejwt-user-id-claim|"exp" is the server's own`}},
+		"old tokens for ever":           {[]string{"--simplejwt-client=web", "--simplejwt-old-key-file=" + secret}, []string{"--simplejwt-old-key-file without --simplejwt-old-until|on which the last one has expired"}},
+		"old tokens for nobody":         {[]string{"--simplejwt-old-until=" + tomorrow, "--simplejwt-old-key-file=" + secret}, []string{"--simplejwt-old-key-file without --simplejwt-client"}},
+		"old tokens, and no key":        {[]string{"--simplejwt-client=web", "--simplejwt-old-until=" + tomorrow, "--simplejwt-old-issuer=x", "--simplejwt-old-audience=y"}, []string{"--simplejwt-old-until without", "--simplejwt-old-issuer without", "--simplejwt-old-audience without"}},
+		"old tokens for years":          {[]string{"--simplejwt-client=web", "--simplejwt-old-until=2999-01-31", "--simplejwt-old-key-file=" + secret}, []string{"more than a year ahead"}},
+		"old tokens until some day":     {[]string{"--simplejwt-client=web", "--simplejwt-old-until=soon", "--simplejwt-old-key-file=" + secret}, []string{`--simplejwt-old-until "soon": write a day`}},
+		"old tokens until then":         {[]string{"--simplejwt-client=web", "--simplejwt-old-until=2020-01-31T12:00:00+01:00", "--simplejwt-old-key-file=" + secret}, nil}, // refused one by one
+		"old tokens":                    {[]string{"--simplejwt-client=web", "--simplejwt-old-until=" + tomorrow, "--simplejwt-old-key-file=" + secret}, nil},
+		"old tokens of a short key":     {[]string{"--simplejwt-client=web", "--simplejwt-old-until=" + tomorrow, "--simplejwt-old-key-file=" + short}, []string{"31 bytes are too short for HS256"}},
+		"old tokens of a longer hash":   {[]string{"--simplejwt-client=web", "--simplejwt-old-until=" + tomorrow, "--simplejwt-old-key-file=" + secret, "--simplejwt-old-algorithm=HS512"}, []string{"50 bytes are too short for HS512"}},
+		"old tokens of a public key":    {[]string{"--simplejwt-client=web", "--simplejwt-old-until=" + tomorrow, "--simplejwt-old-key-file=" + open}, []string{"--simplejwt-old-key-file: others can use|chmod 600"}},
+		"old tokens of no file":         {[]string{"--simplejwt-client=web", "--simplejwt-old-until=" + tomorrow, "--simplejwt-old-key-file=/nonexistent/key"}, []string{"--simplejwt-old-key-file: |/nonexistent/key"}},
+		"mark over the old key":         {[]string{"--seen-file=" + secret, "--simplejwt-client=web", "--simplejwt-old-until=" + tomorrow, "--simplejwt-old-key-file=" + secret}, []string{"--seen-file and --simplejwt-old-key-file are one file"}},
 		"negative workers":              {[]string{"--password-workers=-1"}, []string{"--password-workers"}},
 		"mark over the key":             {[]string{"--seen-file=" + at("kek")}, []string{"--seen-file and --kek-file are one file|name two"}},
 		"store over the key":            {[]string{"--store=" + at("../x/kek"), "--kek-file=" + at("../x/y/../kek")}, []string{"--store and --kek-file", "--kek-file: "}},

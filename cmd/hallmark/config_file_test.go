@@ -85,6 +85,11 @@ audit-age = "720h"
 audit-rows = 5000
 simplejwt-client = "site"
 simplejwt-user-id-claim = "uid"
+simplejwt-old-key-file = "t"
+simplejwt-old-until = "2027-01-31"
+simplejwt-old-algorithm = "HS512"
+simplejwt-old-issuer = "u"
+simplejwt-old-audience = "v"
 password-workers = 3
 `
 
@@ -103,6 +108,7 @@ func TestFileHoldsEverySetting(t *testing.T) {
 		AnnounceCommand: "tell m,n",
 		Keeping:         Keeping{720 * time.Hour, 5000},
 		SimpleJWT:       SimpleJWT{"site", "uid"},
+		OldTokens:       OldTokens{"t", "2027-01-31", "HS512", "u", "v"},
 		PasswordWorkers: 3,
 	}
 	if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {

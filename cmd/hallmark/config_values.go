@@ -86,8 +86,8 @@ func parseProxy(text string) (netip.Prefix, error) {
 }
 
 // simpleJWT is whom Simple JWT's paths act for.
-func (c Config) simpleJWT() server.SimpleJWT {
-	return server.SimpleJWT{Client: c.SimpleJWTClient, UserIDClaim: c.SimpleJWTUserIDClaim}
+func (c Config) simpleJWT(old server.OldTokens) server.SimpleJWT {
+	return server.SimpleJWT{Client: c.SimpleJWTClient, UserIDClaim: c.SimpleJWTUserIDClaim, Old: old}
 }
 
 // standardRSABits goes without saying: a ring that does not say it is one that

@@ -19,6 +19,7 @@ type doctorCmd struct {
 	Operation
 	Ops
 	PublicTLS
+	OldTokens
 
 	Issuer string `setting:"" placeholder:"URL" help:"The issuer, exactly as clients and APIs have it. Without it nothing is fetched."`
 }
@@ -101,6 +102,7 @@ func (x *examination) checks() []check {
 		{"tls", false, x.tls},
 		{"tls-files", false, x.tlsFiles},
 		{"ops-tls-files", false, x.opsTLSFiles},
+		{"old-tokens", false, x.oldTokens},
 		{"key-set", false, x.fetchKeySet},
 		{"key-set-ring", false, x.compareKeySet},
 		{"key-set-cache", false, x.keySetCache},

@@ -126,11 +126,15 @@ func (g *instance) build(context.Context) error {
 	if err != nil {
 		return err
 	}
+	old, err := g.cfg.OldTokens.read()
+	if err != nil {
+		return fail(exitUnusable, "--simplejwt-old-key-file: %w", err)
+	}
 	g.server, err = server.New(server.Config{
 		Issuer:         g.cfg.Issuer,
 		AccessLifetime: g.cfg.AccessLifetime, IdleLifetime: g.cfg.IdleLifetime, AbsoluteLifetime: g.cfg.AbsoluteLifetime,
 		Store: g.store, Keys: g.office.keys, Operator: &g.office.Operator, Passwords: g.pool, Throttle: throttle.New(throttle.Config{}, time.Now),
-		Log: g.log, Ready: g.ready, TrustedProxies: proxies, SimpleJWT: g.cfg.simpleJWT(),
+		Log: g.log, Ready: g.ready, TrustedProxies: proxies, SimpleJWT: g.cfg.simpleJWT(old),
 	})
 	if err != nil {
 		return usage("%w", err)

@@ -1,8 +1,12 @@
 package interop
 
 import (
-	"path/filepath"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -26,9 +30,7 @@ func TestDjangoSync(t *testing.T) {
 	_, refresh := h.signIn(t, "ada", "wonderland 1")
 
 	// What Hallmark knows beside what the site knows stays.
-	lines := filepath.Join(t.TempDir(), "users.jsonl")
-	write(t, lines, `{"foreign_id": "1", "username": "ada", "extra": {"team": "core"}}`+"\n")
-	h.operate(t, "user", "import", lines)
+	h.imports(t, `{"foreign_id": "1", "username": "ada", "extra": {"team": "core"}}`)
 	s.do(t, `ada.username, ada.email, ada.is_staff = "adä", "", True; ada.save()`)
 	s.arrives(t)
 	h.refuses(t, "ada", "wonderland 1")
@@ -158,4 +160,102 @@ func TestDjangoSyncOutage(t *testing.T) {
 	h.has(t, "ada", "password 4", map[string]any{"user_id": 1})
 	h.has(t, "dora", "password d", map[string]any{"user_id": 4})
 	s.agrees(t, 3)
+}
+
+// TestDjangoSyncOwnModel: a site with a users' model of its own, and what is
+// refused: it holds up nobody else, and is said.
+func TestDjangoSyncOwnModel(t *testing.T) {
+	needSimpleJWT(t)
+	t.Parallel()
+	h := startHallmark(t)
+	s := startSynced(t, h, "members.Member", map[string]any{"CLAIMS": map[string]string{"born": "born"}})
+	flags := []string{"--table=members_member", "--id-field=uid", "--name-field=email"} // which writes dates otherwise than dumpdata
+	s.do(t, `import datetime
+from members.models import Admin
+def member(name, password):
+    m = User(email=name + "@example.com", born=datetime.date(1815, 12, 10))
+    m.set_password(password)
+    m.save()
+    return m
+ada = member("ada", "password a"); bob = member("bob", "password b")
+Admin(email="eve@example.com", password=make_password("password e")).save()`)
+	s.arrives(t)
+	uid, _ := s.do(t, `answer = str(ada.uid)`)
+	h.has(t, "ada@example.com", "password a", map[string]any{"user_id": uid, "born": "1815-12-10"})
+	s.agrees(t, 3, flags...)
+
+	// Bob has the name that somebody at Hallmark has, and a hash that is not taken.
+	h.imports(t, `{"foreign_id": "elsewhere", "username": "taken@example.com"}`)
+	s.do(t, `bob.email = "taken@example.com"; bob.save(); ada.born = None; ada.save()
+carl = member("carl", "password c"); carl.password = make_password("password c", hasher="md5"); carl.save()
+dora = member("dora", "password d")`)
+	for len(waiting(t, s)) != 1 {
+		time.Sleep(50 * time.Millisecond) // the test's own time is the bound
+	}
+	h.has(t, "ada@example.com", "password a", map[string]any{"user_id": uid})
+	h.refuses(t, "carl@example.com", "password c")
+	if out := string(h.operate(t, "user", "show", "carl@example.com")); !strings.Contains(out, "carl") {
+		t.Errorf("user show: %s", out)
+	}
+	out, err := s.manage(t, "hallmark_sync")
+	if err == nil || !strings.Contains(out, `username: a user "taken@example.com" already exists`) || !strings.Contains(out, "changes that wait: 1: ") {
+		t.Errorf("hallmark_sync: %v\n%s", err, out)
+	}
+	s.do(t, `bob.email = "bob@example.com"; bob.save(); carl.delete()`)
+	s.arrives(t)
+	s.agrees(t, 4, flags...)
+
+	t.Run("processes", func(t *testing.T) { syncProcesses(t, s) })
+	s.agrees(t, 4, flags...)
+	s.quiet(t)
+}
+
+func waiting(t *testing.T, s *syncedSite) []any {
+	t.Helper()
+	rows, _ := s.do(t, `answer = list(Change.objects.values_list("key", flat=True))`)
+	list, _ := rows.([]any)
+	return list
+}
+
+// syncProcesses changes the same user in several processes at once, all of which
+// send: the last state arrives last.
+func syncProcesses(t *testing.T, s *syncedSite) {
+	var wg sync.WaitGroup
+	for n := range 3 {
+		d := s.process(t)
+		wg.Go(func() {
+			for i := range 8 {
+				python := fmt.Sprintf(`u = User.objects.get(email__startswith="dora"); u.email = "dora%d-%d@example.com"; u.save()`, n, i)
+				if _, _, err := doIn(d, python); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	s.arrives(t)
+}
+
+// TestDjangoSyncRules: the app reads the rules that the import reads, and no others.
+func TestDjangoSyncRules(t *testing.T) {
+	needSimpleJWT(t)
+	t.Parallel()
+	s := startSynced(t, &hallmark{}, "auth.User", nil)
+	rules := []string{
+		"staff=role:s", "staff=none", "superuser=group:a=b", "group:a=role:b", "group:*=group:x-*", "group:a:b*=entitlement:*:c", "group:a=none",
+		"permission:blog.*=role:*", "group:=none=none", "group:a=role:b=none", "group:a=role:x=group:y",
+		"", "=", "none", "staff", "staff=", "staff=role:", "staff:x=role:y", "staff=none:x", "group=role:x", "group:=role:x", "group:*a=role:x",
+		"group:a*b*=role:x", "group:a=role:*", "group:a*=role:**", "user:a=role:b", "group:a=user:b", "group:a=Role:b", "=none", "staff=role:*", "=role:x",
+	}
+	text, err := json.Marshal(rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _ := s.do(t, "def reads(r):\n  try: return bool(mapping.parse_rule(r))\n  except ValueError: return False\nanswer = [reads(r) for r in "+string(text)+"]")
+	for i, rule := range rules {
+		out, _ := exec.CommandContext(t.Context(), binary, "user", "import", "no such file", "--map="+rule).CombinedOutput()
+		if takes := bytes.Contains(out, []byte("no such file or directory")); takes != got.([]any)[i] || takes == bytes.Contains(out, []byte("--map")) {
+			t.Errorf("%q: the app takes it: %v; the import says %s", rule, got.([]any)[i], out)
+		}
+	}
 }

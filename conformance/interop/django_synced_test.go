@@ -71,6 +71,14 @@ func (h *hallmark) back(t *testing.T) {
 	h.await(t)
 }
 
+// imports takes over a user whom no site has.
+func (h *hallmark) imports(t *testing.T, line string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "users.jsonl")
+	write(t, file, line+"\n")
+	h.operate(t, "user", "import", file)
+}
+
 // signIn returns the claims of the access token that a password is good for, or
 // nil, and the refresh token.
 func (h *hallmark) signIn(t *testing.T, name, password string) (jwt.MapClaims, string) {

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	retainSlice = 200                    // records of a kind that are removed in one transaction
+	retainSlice = 200                    // records of a kind, or spent tokens, that are removed in one transaction
 	retainEvery = 10 * time.Minute       // how far looks are apart,
 	retainNext  = 250 * time.Millisecond // and while there is something to remove
 )
@@ -52,18 +52,26 @@ func (s *Store) KeepRecords(keep storage.Retention) { s.keep.Store(&keep) }
 
 // retain removes records in slices, as long as there are some to remove.
 func (s *Store) retain(ctx context.Context) {
+	s.remove(ctx, "old records of the audit", func() (int, error) {
+		return s.SweepRecords(ctx, *s.keep.Load(), retainSlice, time.Now())
+	})
+}
+
+// remove calls what removes a slice of something, at once again while there is
+// something to remove, until ctx ends.
+func (s *Store) remove(ctx context.Context, what string, slice func() (int, error)) {
 	failing := false
 	for {
-		removed, err := s.SweepRecords(ctx, *s.keep.Load(), retainSlice, time.Now())
+		removed, err := slice()
 		wait := retainEvery
 		switch {
 		case err == nil && removed > 0:
 			wait = retainNext
-			s.log.Debug("storage/sqlite: records that were too old or too many are removed", "records", removed)
+			s.log.Debug("storage/sqlite: "+what+" are removed", "removed", removed)
 		case ctx.Err() != nil:
 			return
 		case err != nil && !failing:
-			s.log.Error("storage/sqlite: old records of the audit cannot be removed", "error", err)
+			s.log.Error("storage/sqlite: "+what+" cannot be removed", "error", err)
 		}
 		failing = err != nil
 		select {

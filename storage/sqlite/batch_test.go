@@ -260,7 +260,7 @@ func TestFullDiskInsideABatch(t *testing.T) {
 // An operation that breaks a constraint is undone, alone and wholly.
 func TestConstraintBesideGoodOperations(t *testing.T) {
 	for name, statement := range map[string]string{
-		"unique":      `INSERT INTO users SELECT zeroblob(16), name, '', 0, '{}', NULL, 0, NULL FROM users WHERE name = 'ada'`,
+		"unique":      `INSERT INTO users SELECT zeroblob(16), name, '', 0, '{}', NULL, 0, NULL, 0, 0 FROM users WHERE name = 'ada'`,
 		"check":       `UPDATE users SET disabled = 7`,
 		"not null":    `UPDATE users SET claims = NULL`,
 		"type":        `UPDATE users SET created_at = 'yesterday'`,

@@ -142,3 +142,15 @@ func waitFor(t testing.TB, what string, done func() bool) {
 		}
 	}
 }
+
+// exchange is a token of another system for the user of a foreign id.
+func exchange(t testing.TB, l login, name, user string) storage.Exchange {
+	t.Helper()
+	token, err := storage.ForeignToken([]byte(name))
+	must(t, err)
+	return storage.Exchange{
+		ID: storage.SpentID(name), Token: token, User: user, IssuedAt: epoch, ExpiresAt: epoch.Add(time.Hour), Client: l.client.Number,
+		Scope: []string{"read"}, Audience: []string{"https://api.example.com"}, AbsoluteLifetime: 30 * 24 * time.Hour, IdleLifetime: 24 * time.Hour,
+		Nonce: storage.NewNonce(), Address: "192.0.2.1", Now: epoch,
+	}
+}

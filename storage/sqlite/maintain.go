@@ -19,9 +19,10 @@ const (
 	sweepPatience = time.Minute            // after a step that failed
 )
 
-// Maintain advances the service time at each beat and removes sessions whose
-// time is over and records that are too many, until ctx ends or the store is closed. The process that serves
-// runs it; an operator's command does not live long enough.
+// Maintain advances the service time at each beat and removes sessions and spent
+// tokens whose time is over and records that are too many, until ctx ends or the
+// store is closed. The process that serves runs it; an operator's command does
+// not live long enough.
 func (s *Store) Maintain(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -29,6 +30,7 @@ func (s *Store) Maintain(ctx context.Context) {
 	g.Go(func() { s.beats(ctx) })
 	g.Go(func() { s.sweep(ctx, spacing) })
 	g.Go(func() { s.retain(ctx) })
+	g.Go(func() { s.forget(ctx) })
 	g.Go(func() {
 		select {
 		case <-s.closing:

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"sync"
 	"testing"
@@ -68,6 +69,33 @@ func TestMaintainRemovesWhatIsOver(t *testing.T) {
 		time.Sleep(time.Hour + 2*time.Minute)
 		if n := left(); n != sessions/4 {
 			t.Errorf("%d are left, want %d", n, sessions/4)
+		}
+		cancel()
+		g.Wait()
+	})
+}
+
+// What is kept of tokens of another system goes a day after they are over.
+func TestMaintainForgetsTokens(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *sqlite.Store, path string) {
+		const half = 210 // more than a slice
+		began := time.Now()
+		for i := range 2*half + 1 {
+			_, err := s.SpendTokens(ctx, storage.Spent{ID: storage.SpentID(fmt.Sprint(i)), ExpiresAt: began.Add(time.Duration(i%2) * 1000 * time.Hour)})
+			must(t, err)
+		}
+		stop, cancel := context.WithCancel(ctx)
+		defer cancel()
+		var g sync.WaitGroup
+		g.Go(func() { s.Maintain(stop) })
+		left := func() int { return scalar[int](t, path, "SELECT count(*) FROM spent_tokens") }
+		time.Sleep(storage.KeepEnded - time.Second)
+		if n := left(); n != 2*half+1 {
+			t.Errorf("%d are left too early", n)
+		}
+		time.Sleep(20 * time.Minute)
+		if n := left(); n != half {
+			t.Errorf("%d are left, want %d", n, half)
 		}
 		cancel()
 		g.Wait()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -167,12 +168,21 @@ func TestFromVersionOne(t *testing.T) {
 	}
 	users, err := s.Users(ctx, "", 10)
 	must(t, err)
-	same(t, users, p.users)
+	want := slices.Clone(p.users)
+	for i, u := range want { // when a session of theirs began is read from what is there
+		now, err := p.UserByID(ctx, u.ID)
+		must(t, err)
+		want[i].CameAt = now.CameAt
+	}
+	if want[0].CameAt.IsZero() || !want[1].CameAt.IsZero() {
+		t.Error("the past is not rich enough")
+	}
+	same(t, users, want)
 	clients, err := s.Clients(ctx)
 	must(t, err)
-	want, err := p.Clients(ctx)
+	theirs, err := p.Clients(ctx)
 	must(t, err)
-	same(t, clients, want)
+	same(t, clients, theirs)
 	entries, err := s.Sessions(ctx, storage.SessionID{}, 100)
 	must(t, err)
 	wanted, err := p.Sessions(ctx, storage.SessionID{}, 100)

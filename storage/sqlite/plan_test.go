@@ -74,6 +74,7 @@ func TestEveryStatementSearches(t *testing.T) {
 		w.Querier = q
 		everyVerb(t, w, l, tokens)
 		everyOperatorsVerb(t, w, l, tokens)
+		everyExchange(t, w, l)
 		everyRemoval(t, w, l)
 		return nil
 	}))
@@ -196,6 +197,26 @@ func everyOperatorsVerb(t *testing.T, q sqlstore.Querier, l login, tokens []stor
 	_, err = sqlstore.Replicas(ctx, q)
 	check("replicas", err)
 	check("remove replica", sqlstore.RemoveReplica(ctx, q, replica.ID))
+}
+
+// everyExchange takes a token of another system, and forgets it.
+func everyExchange(t *testing.T, q sqlstore.Querier, l login) {
+	t.Helper()
+	u := aUser("foreign")
+	u.ForeignID = "19"
+	must(t, sqlstore.CreateUser(ctx, q, u))
+	e := exchange(t, l, "one", "19")
+	for range 2 {
+		_, err := sqlstore.ExchangeToken(ctx, q, e, 100)
+		must(t, err)
+	}
+	_, err := sqlstore.SpendTokens(ctx, q, storage.Spent{ID: storage.SpentID("two"), ExpiresAt: epoch})
+	must(t, err)
+	over, err := sqlstore.ScanSpent(ctx, q, 10, epoch.AddDate(1, 0, 0))
+	must(t, err)
+	if n, err := sqlstore.RemoveSpent(ctx, q, over); n != 2 || err != nil {
+		t.Errorf("%d tokens removed, %v", n, err)
+	}
 }
 
 // everyRemoval calls what leaves nothing.

@@ -127,7 +127,11 @@ func (r *Restoration) renew(ctx context.Context, o StageOptions) error {
 	if err := db.GetContext(ctx, &r.ended, "SELECT count(*) FROM sessions WHERE "+fmt.Sprintf(living, micros(o.Now))); err != nil {
 		return err
 	}
-	_, err = db.ExecContext(ctx, "UPDATE sessions SET ended_at = ?, end_reason = ? WHERE ended_at = 0", micros(o.Now), string(storage.EndedRestored))
+	if _, err = db.ExecContext(ctx, "UPDATE sessions SET ended_at = ?, end_reason = ? WHERE ended_at = 0", micros(o.Now), string(storage.EndedRestored)); err != nil {
+		return err
+	}
+	// Nobody knows which tokens of another system were exchanged or blacklisted since.
+	_, err = db.ExecContext(ctx, "UPDATE users SET not_before = max(not_before, ?)", micros(o.Now))
 	return err
 }
 

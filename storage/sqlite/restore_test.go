@@ -138,6 +138,10 @@ func TestRestoreEndsSessions(t *testing.T) {
 		if ended := r.Ended(); ended != map[bool]int{false: 3}[keep] {
 			t.Errorf("keep %v: %d ended", keep, ended)
 		}
+		// Which tokens of another system were exchanged since the backup nobody knows.
+		if at := b.user("bob").NotBefore; at.Equal(epoch.Add(time.Minute)) == keep || keep && !at.IsZero() {
+			t.Errorf("keep %v: tokens of another system are taken from %v on", keep, at)
+		}
 		reason := storage.EndedRestored
 		if keep {
 			reason = storage.EndedBehind

@@ -75,8 +75,12 @@ func EndSession(ctx context.Context, q Querier, id storage.SessionID, why storag
 }
 
 // EndSessions ends whatever of the user's has not ended, but one to keep
-// (zero: none), and tells how many.
+// (zero: none), and tells how many. Tokens of other systems from before now are
+// not taken any more.
 func EndSessions(ctx context.Context, q Querier, user uuid.UUID, keep storage.SessionID, why storage.EndReason, now time.Time) (int, error) {
+	if _, err := change(ctx, q, updateNotBefore, micros(now), user[:]); err != nil {
+		return 0, err
+	}
 	ended, err := endSessions(ctx, q, user, keep, why, now)
 	if err != nil || ended == 0 {
 		return 0, err

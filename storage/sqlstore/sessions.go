@@ -60,17 +60,26 @@ func CreateSession(ctx context.Context, q Querier, n storage.NewSession) (storag
 		return storage.Session{}, err
 	}
 	s := n.Session()
+	if err := begin(ctx, q, u, s); err != nil {
+		return storage.Session{}, err
+	}
+	return s, Record(ctx, q, storage.SignedIn(n, c.ID))
+}
+
+// begin inserts a session, and marks its user as somebody who has been here.
+func begin(ctx context.Context, q Querier, u storage.User, s storage.Session) error {
 	r, err := rowOf(s)
 	if err != nil {
-		return storage.Session{}, err
+		return err
 	}
 	err = must(ctx, q, storage.ErrConflict, insertSession, r.ID, r.User, r.Client, r.Scope, r.Audience,
 		r.AuthTime, r.ExpiresAt, r.IdleLifetime, r.LastUsedAt, r.LastAddress, r.Device, r.EndedAt, r.EndReason,
 		r.Generation, r.Current, r.Previous, r.Nonce, r.RotatedAt)
-	if err != nil {
-		return storage.Session{}, err
+	if err != nil || !u.CameAt.IsZero() {
+		return err
 	}
-	return s, Record(ctx, q, storage.SignedIn(n, c.ID))
+	_, err = change(ctx, q, updateCame, r.LastUsedAt, r.User)
+	return err
 }
 
 // RotateSession reads the session that the token names, its user and its

@@ -19,20 +19,24 @@ type userRow struct {
 	ForeignID    sql.NullString `db:"foreign_id"`
 	Imported     []byte         `db:"imported"`
 	CreatedAt    int64          `db:"created_at"`
+	CameAt       int64          `db:"came_at"`
+	NotBefore    int64          `db:"not_before"`
 }
 
 const (
-	userColumns = `id, name, password_hash, disabled, claims, foreign_id, imported, created_at`
+	userColumns = `id, name, password_hash, disabled, claims, foreign_id, imported, created_at, came_at, not_before`
 
 	insertUser = `INSERT INTO users (` + userColumns + `)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`
 	selectUser            = `SELECT ` + userColumns + ` FROM users WHERE id = $1`
 	selectUserByName      = `SELECT ` + userColumns + ` FROM users WHERE name = $1`
 	selectUserByForeignID = `SELECT ` + userColumns + ` FROM users WHERE foreign_id = $1`
 	selectUsers           = `SELECT ` + userColumns + ` FROM users WHERE name > $1 ORDER BY name LIMIT $2`
 	updateRehash          = `UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3`
-	updateUser            = `UPDATE users SET name = $1, password_hash = $2, disabled = $3, claims = $4, foreign_id = $5, imported = $6
-		WHERE id = $7`
+	updateUser            = `UPDATE users SET name = $1, password_hash = $2, disabled = $3, claims = $4, foreign_id = $5, imported = $6, not_before = $7
+		WHERE id = $8`
+	updateCame         = `UPDATE users SET came_at = $1 WHERE id = $2 AND came_at = 0`
+	updateNotBefore    = `UPDATE users SET not_before = $1 WHERE id = $2 AND not_before < $1`
 	deleteUser         = `DELETE FROM users WHERE id = $1`
 	deleteUserSessions = `DELETE FROM sessions WHERE user_id = $1`
 )
@@ -43,7 +47,8 @@ func CreateUser(ctx context.Context, q Querier, u storage.User) error {
 	if err != nil {
 		return err
 	}
-	err = must(ctx, q, storage.ErrConflict, insertUser, r.ID, r.Name, r.PasswordHash, r.Disabled, r.Claims, r.ForeignID, r.Imported, r.CreatedAt)
+	err = must(ctx, q, storage.ErrConflict, insertUser, r.ID, r.Name, r.PasswordHash, r.Disabled, r.Claims, r.ForeignID, r.Imported,
+		r.CreatedAt, r.CameAt, r.NotBefore)
 	if err != nil {
 		return err
 	}
@@ -107,7 +112,7 @@ func ChangeUser(ctx context.Context, q Querier, id uuid.UUID, c storage.UserChan
 	if after, err = r.user(); err != nil { // as it will be read
 		return before, 0, err
 	}
-	err = must(ctx, q, storage.ErrNotFound, updateUser, r.Name, r.PasswordHash, r.Disabled, r.Claims, r.ForeignID, r.Imported, r.ID)
+	err = must(ctx, q, storage.ErrNotFound, updateUser, r.Name, r.PasswordHash, r.Disabled, r.Claims, r.ForeignID, r.Imported, r.NotBefore, r.ID)
 	if err != nil {
 		return after, 0, err
 	}
@@ -178,6 +183,7 @@ func userRowOf(u storage.User) (userRow, error) {
 	r := userRow{
 		ID: u.ID[:], Name: u.Name, PasswordHash: u.PasswordHash, Disabled: u.Disabled, Claims: claims,
 		ForeignID: sql.NullString{String: u.ForeignID, Valid: u.ForeignID != ""}, CreatedAt: micros(u.CreatedAt),
+		CameAt: micros(u.CameAt), NotBefore: micros(u.NotBefore),
 	}
 	if u.Imported != (storage.Digest{}) {
 		r.Imported = u.Imported[:]
@@ -190,6 +196,7 @@ func (r userRow) user() (storage.User, error) {
 	u := storage.User{
 		Name: r.Name, PasswordHash: r.PasswordHash, Disabled: r.Disabled,
 		ForeignID: r.ForeignID.String, CreatedAt: instant(r.CreatedAt),
+		CameAt: instant(r.CameAt), NotBefore: instant(r.NotBefore),
 	}
 	d.fixed("users.id", u.ID[:], r.ID)
 	d.optional("users.imported", u.Imported[:], r.Imported)

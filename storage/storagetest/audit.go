@@ -108,9 +108,11 @@ var leaves = map[string]storage.Event{
 	"EndSessions": storage.EventSessionEndAll, "EndMatching": storage.EventSessionsEnd, "ReplaceRing": storage.EventKeysAdvance, "Record": storage.EventSignInFailed,
 	"CreateOperatorToken": storage.EventTokenAdd, "RemoveOperatorToken": storage.EventTokenRemove,
 
+	"ExchangeToken": storage.EventExchange, "SpendTokens": storage.EventExchangeBlacklist,
+
 	// Nothing: a refresh is not recorded (the session has it), nor is what
 	// people do not do, and looking changes nothing.
-	"RotateSession": "", "Rehash": "", "SweepSessions": "", "SweepRecords": "", "ReportReplica": "", "RemoveReplica": "", "Check": "",
+	"RotateSession": "", "Rehash": "", "SweepSessions": "", "SweepRecords": "", "ReportReplica": "", "RemoveReplica": "", "Check": "", "SpentToken": "", "SweepSpent": "",
 	"UserByName": "", "UserByID": "", "UserByForeignID": "", "Users": "", "ClientByID": "", "Clients": "", "SessionByID": "",
 	"UserSessions": "", "Sessions": "", "OperatorToken": "", "OperatorTokens": "", "Replicas": "", "LoadRing": "", "ServiceTime": "", "Records": "",
 }

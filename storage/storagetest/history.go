@@ -62,6 +62,7 @@ func histories(t *testing.T, open func(*testing.T) Fixture) {
 			"user":          h.createUser,
 			"client":        h.createClient,
 			"login more":    h.login,
+			"exchange":      h.exchange,
 			"change":        h.change,
 			"remove":        h.remove,
 			"end":           h.end,
@@ -93,6 +94,7 @@ type history struct {
 	lineages       [][]storage.RefreshToken
 	touched        []int // the lineages to look at after this step
 	replicas       []uuid.UUID
+	foreign        map[string]storage.Exchange // of another system, by their ids
 }
 
 func newHistory(t *testing.T, rt *rapid.T, open func(*testing.T) Fixture) *history {
@@ -106,8 +108,8 @@ func newHistory(t *testing.T, rt *rapid.T, open func(*testing.T) Fixture) *histo
 func newStores(t *testing.T, rt *rapid.T, open func(*testing.T) Fixture) *history {
 	m := NewModel()
 	h := &history{
-		replicas: []uuid.UUID{uuid.New(), uuid.New(), uuid.New()},
-		ctx:      t.Context(), now: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC),
+		foreign: map[string]storage.Exchange{}, replicas: []uuid.UUID{uuid.New(), uuid.New(), uuid.New()},
+		ctx: t.Context(), now: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC),
 		backend: &side{Fixture: open(t)}, model: &side{Fixture: Fixture{Backend: m, AddService: m.AddService}},
 	}
 	for _, name := range []string{"ada", "bob"} {

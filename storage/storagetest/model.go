@@ -29,6 +29,7 @@ type state struct {
 	sessions map[storage.SessionID]storage.Session
 	tokens   map[string]storage.OperatorToken // by name
 	replicas map[uuid.UUID]storage.Replica
+	spent    map[storage.Digest]storage.Spent
 	records  []storage.Record
 	recorded int64 // records, ever
 	sealed   []byte
@@ -44,6 +45,7 @@ func NewModel() *Model {
 		sessions: map[storage.SessionID]storage.Session{},
 		tokens:   map[string]storage.OperatorToken{},
 		replicas: map[uuid.UUID]storage.Replica{},
+		spent:    map[storage.Digest]storage.Spent{},
 		at:       1,
 	}}
 }

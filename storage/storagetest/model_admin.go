@@ -84,6 +84,10 @@ func (m *Model) EndSessions(ctx context.Context, user uuid.UUID, keep storage.Se
 	if err != nil {
 		return 0, err
 	}
+	if u, ok := s.users[user]; ok && whole(now).After(u.NotBefore) {
+		u.NotBefore = whole(now)
+		s.users[user] = u
+	}
 	ended := s.endSessions(user, keep, why, now)
 	if ended == 0 {
 		return 0, nil

@@ -32,8 +32,17 @@ func (m *Model) CreateSession(ctx context.Context, n storage.NewSession) (storag
 		return storage.Session{}, storage.ErrConflict
 	}
 	session := keepSession(n.Session())
-	s.sessions[session.ID] = session
+	s.begin(u, session)
 	return keepSession(session), s.record(ctx, storage.SignedIn(n, client.ID))
+}
+
+// begin adds a session, and marks its user as somebody who has been here.
+func (s *state) begin(u storage.User, session storage.Session) {
+	s.sessions[session.ID] = session
+	if u.CameAt.IsZero() {
+		u.CameAt = session.LastUsedAt
+		s.users[u.ID] = u
+	}
 }
 
 // RotateSession returns what Refresh.Decide says of the rows.
@@ -43,6 +52,10 @@ func (m *Model) RotateSession(ctx context.Context, r storage.Refresh) (storage.R
 	if err != nil {
 		return storage.Refreshed{}, err
 	}
+	return s.rotate(ctx, r)
+}
+
+func (s *state) rotate(ctx context.Context, r storage.Refresh) (storage.Refreshed, error) {
 	session, ok := s.sessions[r.Token.SessionID()]
 	if !ok {
 		return storage.Refreshed{}, storage.ErrNotFound

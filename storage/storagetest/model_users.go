@@ -159,6 +159,6 @@ func (m *Model) Rehash(ctx context.Context, user uuid.UUID, old, new string) err
 
 func keepUser(u storage.User) (storage.User, error) {
 	claims, err := kept(u.Claims)
-	u.Claims, u.CreatedAt = claims, whole(u.CreatedAt)
+	u.Claims, u.CreatedAt, u.CameAt, u.NotBefore = claims, whole(u.CreatedAt), whole(u.CameAt), whole(u.NotBefore)
 	return u, err
 }

@@ -72,7 +72,8 @@ func TestSuiteFindsMutants(t *testing.T) {
 	maps.Copy(all, matchingMutants)
 	maps.Copy(all, auditMutants)
 	maps.Copy(all, livesMutants)
-	if len(all) != len(mutants)+len(operatorMutants)+len(replicaMutants)+len(matchingMutants)+len(auditMutants)+len(livesMutants) {
+	maps.Copy(all, exchangeMutants)
+	if len(all) != len(mutants)+len(operatorMutants)+len(replicaMutants)+len(matchingMutants)+len(auditMutants)+len(livesMutants)+len(exchangeMutants) {
 		t.Fatal("two mutants of one name")
 	}
 	if name := os.Getenv("STORAGETEST_MUTANT"); name != "" {

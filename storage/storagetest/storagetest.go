@@ -66,7 +66,7 @@ type Clients interface {
 // Sessions are opened, refreshed and, when they are over, removed.
 type Sessions interface {
 	// CreateSession reports what storage.NewSession says, and ErrConflict for
-	// a token that is in use.
+	// a token that is in use. The first of a user's is User.CameAt.
 	CreateSession(ctx context.Context, n storage.NewSession) (storage.Session, error)
 	// RotateSession reads the session that the token names (ErrNotFound), that
 	// session's user and client, and the service time in one transaction, and
@@ -75,6 +75,22 @@ type Sessions interface {
 	// SweepSessions looks at the limit sessions after an id and removes those
 	// that are RemovableAt now, or whose client was removed. next is where to go on; zero at the end.
 	SweepSessions(ctx context.Context, after storage.SessionID, limit int, now time.Time) (next storage.SessionID, removed int, err error)
+}
+
+// Exchanges take refresh tokens of another system for sessions here, once each.
+type Exchanges interface {
+	// ExchangeToken does what storage.Exchange says, in one transaction. A token
+	// that was not seen before is of the user with that foreign id, of a client
+	// that is there (ErrNotFound), and returns what Exchange.Begin says, with an
+	// error as well; the token and the session are kept, or neither. One that was
+	// seen returns what RotateSession would of Exchange.Again, and ErrEnded where
+	// the session is not there any more or the token began none.
+	ExchangeToken(ctx context.Context, e storage.Exchange) (storage.Refreshed, error)
+	SpentToken(ctx context.Context, id storage.Digest) (storage.Spent, error) // ErrNotFound
+	// SpendTokens adds the tokens that are not there yet, and tells how many.
+	SpendTokens(ctx context.Context, tokens ...storage.Spent) (added int, err error)
+	// SweepSpent removes at most limit that are RemovableAt now.
+	SweepSpent(ctx context.Context, limit int, now time.Time) (removed int, err error)
 }
 
 // Lists are for people to look at. Sessions of a removed client are in none.
@@ -98,7 +114,8 @@ type Ends interface {
 	// EndSession returns the session as it is then; ErrNotFound. What has ended stays as it ended.
 	EndSession(ctx context.Context, id storage.SessionID, why storage.EndReason, now time.Time) (storage.SessionEntry, error)
 	// EndSessions ends a user's sessions that have not ended, also expired
-	// ones, but one to keep (zero: none). An unknown user has none.
+	// ones, but one to keep (zero: none). An unknown user has none. User.NotBefore
+	// is never before that time then.
 	EndSessions(ctx context.Context, user uuid.UUID, keep storage.SessionID, why storage.EndReason, now time.Time) (ended int, err error)
 	// EndMatching looks at the limit sessions after an id, those of one user if
 	// the match names one, and ends those that match while it ends them. next is
@@ -166,6 +183,7 @@ type Backend interface {
 	Standing
 	Clients
 	Sessions
+	Exchanges
 	Lists
 	Ends
 	OperatorTokens
@@ -206,6 +224,7 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		{"matching", matchingCases()},
 		{"operator tokens", operatorCases()},
 		{"refresh", refreshCases()},
+		{"exchange", exchangeCases()},
 		{"sweep", sweepCases()},
 		{"ring", ringCases()},
 		{"replicas", replicaCases()},

@@ -3,6 +3,7 @@ package storagetest
 import (
 	"context"
 	"maps"
+	"time"
 
 	"github.com/hallmark-auth/hallmark/storage"
 )
@@ -13,6 +14,10 @@ func everyVerb(s *store) map[string]func(context.Context, Backend) error {
 	ada, bob, web := s.addUser("ada"), s.addUser("bob"), s.addClient("web")
 	d := s.login(ada, web)
 	s.must(s.ReplaceRing(s.Context(), 0, 1, []byte("ring")))
+	s.addForeign("foreign", "23")
+	_, err := s.SpendTokens(s.Context(), storage.Spent{ID: storage.SpentID("over"), ExpiresAt: s.now.Add(-time.Hour)},
+		storage.Spent{ID: storage.SpentID("spent"), ExpiresAt: s.now.Add(time.Hour)})
+	s.must(err)
 	verbs := map[string]func(context.Context, Backend) error{
 		"CreateUser": func(ctx context.Context, b Backend) error { return b.CreateUser(ctx, s.aUser("carol")) },
 		"UserByName": func(ctx context.Context, b Backend) error { _, err := b.UserByName(ctx, "ada"); return err },
@@ -39,6 +44,22 @@ func everyVerb(s *store) map[string]func(context.Context, Backend) error {
 		"RotateSession": func(ctx context.Context, b Backend) error { _, err := b.RotateSession(ctx, s.request(d)); return err },
 		"SweepSessions": func(ctx context.Context, b Backend) error { // leaves no session
 			_, _, err := b.SweepSessions(ctx, storage.SessionID{}, 10, s.now.Add(10*absolute))
+			return err
+		},
+		"ExchangeToken": func(ctx context.Context, b Backend) error {
+			_, err := b.ExchangeToken(ctx, s.aForeign("one", "23", web))
+			return err
+		},
+		"SpentToken": func(ctx context.Context, b Backend) error {
+			_, err := b.SpentToken(ctx, storage.SpentID("spent"))
+			return err
+		},
+		"SpendTokens": func(ctx context.Context, b Backend) error {
+			_, err := b.SpendTokens(ctx, storage.Spent{ID: storage.SpentID("two"), ExpiresAt: s.now})
+			return err
+		},
+		"SweepSpent": func(ctx context.Context, b Backend) error { // there must be one that is over
+			_, err := b.SweepSpent(ctx, 1, s.now.Add(storage.KeepEnded))
 			return err
 		},
 		"LoadRing":    func(ctx context.Context, b Backend) error { _, _, err := b.LoadRing(ctx); return err },
