@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -18,9 +22,8 @@ func TestDjangoSync(t *testing.T) {
 	needSimpleJWT(t)
 	t.Parallel()
 	h := startHallmark(t)
-	s := startSynced(t, h, "auth.User", map[string]any{
-		"CLAIMS": map[string]string{"email": "email"},
-		"MAP":    []string{"group:editors=role:editor", "group:shop-*=entitlement:shop.*", "permission:auth.delete_*=none", "staff=group:office"},
+	s := startSynced(t, h, "auth.User", settings{
+		"MAP": []string{"group:editors=role:editor", "group:shop-*=entitlement:shop.*", "permission:auth.delete_*=none", "staff=group:office"},
 	})
 	flags := []string{"--claim=email=email", "--map=group:editors=role:editor", "--map=group:shop-*=entitlement:shop.*", "--map=permission:auth.delete_*=none", "--map=staff=group:office"}
 
@@ -94,8 +97,8 @@ func syncGroups(t *testing.T, s *syncedSite) {
 			map[string]any{"groups": []string{"office"}, "entitlements": []string{"shop.front", "auth.add_group", "auth.view_group"}}},
 		{`Permission.objects.get(codename="view_group").delete(); p = Permission.objects.get(codename="add_group"); p.codename = "make_group"; p.save()`,
 			map[string]any{"groups": []string{"office"}, "entitlements": []string{"shop.front", "auth.make_group"}}},
-		{`p.group_set.clear(); ada.groups.set([])`,
-			map[string]any{"groups": []string{"office"}}},
+		{`p.group_set.clear(); ada.groups.set([Group.objects.create(name="zeta"), Group.objects.create(name="alpha")])`,
+			map[string]any{"groups": []string{"office", "alpha", "zeta"}}},
 	} {
 		s.do(t, step.python)
 		s.arrives(t)
@@ -127,7 +130,7 @@ func TestDjangoSyncOutage(t *testing.T) {
 	needSimpleJWT(t)
 	t.Parallel()
 	h := startHallmark(t)
-	s := startSynced(t, h, "auth.User", map[string]any{"TIMEOUT": 2})
+	s := startSynced(t, h, "auth.User", settings{"TIMEOUT": 2})
 	s.do(t, `ada = User.objects.create_user("ada", password="password 0"); bob = User.objects.create_user("bob", password="password b")`)
 	s.arrives(t)
 
@@ -168,7 +171,8 @@ func TestDjangoSyncOwnModel(t *testing.T) {
 	needSimpleJWT(t)
 	t.Parallel()
 	h := startHallmark(t)
-	s := startSynced(t, h, "members.Member", map[string]any{"CLAIMS": map[string]string{"born": "born"}})
+	url, ca := h.overTLS(t)
+	s := startSynced(t, h, "members.Member", settings{"CLAIMS": map[string]string{"born": "born"}, "OPERATORS_URL": url, "CA_FILE": ca, "MAP": nil})
 	flags := []string{"--table=members_member", "--id-field=uid", "--name-field=email"} // which writes dates otherwise than dumpdata
 	s.do(t, `import datetime
 from members.models import Admin
@@ -234,13 +238,49 @@ func syncProcesses(t *testing.T, s *syncedSite) {
 	}
 	wg.Wait()
 	s.arrives(t)
+	// Two that hold the outbox, one after the other; the first is late then.
+	held, _ := s.do(t, `from hallmark_django.sender import Outbox, Lease, timezone
+a, b = Outbox("default"), Outbox("default")
+answer = [a.hold(), b.hold(), a.hold()]
+a.until = timezone.now(); Lease.objects.update(until=a.until)
+answer += [b.hold(), a.hold(), b.release(), a.hold(), a.release()]`)
+	if got := fmt.Sprint(held); got != "[true false true true false <nil> true <nil>]" {
+		t.Errorf("who holds the outbox: %s", got)
+	}
+}
+
+// TestDjangoSyncStart: changes wait until there is somewhere to send them, over
+// the import, and a site without threads has a service that sends.
+func TestDjangoSyncStart(t *testing.T) {
+	needSimpleJWT(t)
+	t.Parallel()
+	h := startHallmark(t)
+	s := startSynced(t, h, "auth.User", settings{"OPERATORS_URL": "", "THREAD": false})
+	s.do(t, `ada = User.objects.create_user("ada", password="password 0")`)
+	h.operate(t, "user", "import", "--from-django", s.database)
+	h.has(t, "ada", "password 0", map[string]any{"user_id": 1})
+	s.do(t, `ada.set_password("password 1"); ada.save()`)
+	if out, err := s.manage(t, "hallmark_sync"); err == nil || !strings.Contains(out, "HALLMARK has no OPERATORS_URL") {
+		t.Errorf("hallmark_sync: %v\n%s", err, out)
+	}
+	if n := len(waiting(t, s)); n != 2 {
+		t.Errorf("%d changes wait, want 2", n)
+	}
+
+	s.env = append(s.env, `HALLMARK={"THREAD": false}`)
+	converseIn(t, s.env, python, "-B", "django/synced.py", s.database, "hallmark_sync", "--follow") // until the test ends
+	s.arrives(t)
+	h.has(t, "ada", "password 1", map[string]any{"user_id": 1})
+	s.do(t, `User.objects.create_user("bob", password="password b")`)
+	s.arrives(t)
+	h.has(t, "bob", "password b", map[string]any{"user_id": 2})
 }
 
 // TestDjangoSyncRules: the app reads the rules that the import reads, and no others.
 func TestDjangoSyncRules(t *testing.T) {
 	needSimpleJWT(t)
 	t.Parallel()
-	s := startSynced(t, &hallmark{}, "auth.User", nil)
+	s := startSynced(t, &hallmark{}, "auth.User", settings{})
 	rules := []string{
 		"staff=role:s", "staff=none", "superuser=group:a=b", "group:a=role:b", "group:*=group:x-*", "group:a:b*=entitlement:*:c", "group:a=none",
 		"permission:blog.*=role:*", "group:=none=none", "group:a=role:b=none", "group:a=role:x=group:y",
@@ -258,4 +298,54 @@ func TestDjangoSyncRules(t *testing.T) {
 			t.Errorf("%q: the app takes it: %v; the import says %s", rule, got.([]any)[i], out)
 		}
 	}
+}
+
+// TestDjangoSyncChecks: settings that are wrong are said at once.
+func TestDjangoSyncChecks(t *testing.T) {
+	needSimpleJWT(t)
+	t.Parallel()
+	s := startSynced(t, &hallmark{}, "auth.User", settings{})
+	for _, c := range []struct{ settings, want string }{
+		{`{}`, "no issues"},
+		{`{"OPERATORS_URL": "http://login.internal:8081"}`, "in clear"},
+		{`{"OPERATORS_URL": "login.internal"}`, "has to be such as https://"},
+		{`{"CLAIMS": {"a": "nickname"}}`, "the field nickname, which auth.User does not have"},
+		{`{"ID_FIELD": "uid"}`, "the field uid, which auth.User does not have"},
+		{`{"MAP": ["staff=x"]}`, "no rule of `hallmark user import --map`"},
+		{`{"OPERATOR_URL": ""}`, "HALLMARK has no setting OPERATOR_URL"},
+	} {
+		s.env = append(s.env, "HALLMARK="+c.settings)
+		if out, _ := s.manage(t, "check"); !strings.Contains(out, c.want) {
+			t.Errorf("%s: %s", c.settings, out)
+		}
+	}
+	s.env = append(s.env, "HALLMARK={}")
+	if out, err := s.manage(t, "makemigrations", "--check", "--dry-run", "hallmark_django"); err != nil {
+		t.Errorf("the models have no migration: %v\n%s", err, out)
+	}
+}
+
+// TestDjangoSyncNobodyElse: the operator token goes to the operators' listener,
+// and not where a redirect or a proxy would have it.
+func TestDjangoSyncNobodyElse(t *testing.T) {
+	needSimpleJWT(t)
+	t.Parallel()
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("another server is asked %s", r.URL) }))
+	t.Cleanup(other.Close)
+	var asked atomic.Bool
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Store(true)
+		http.Redirect(w, r, other.URL+r.URL.String(), http.StatusTemporaryRedirect)
+	}))
+	t.Cleanup(front.Close)
+	h := &hallmark{demo: demo{Operators: front.URL}, tokenFile: filepath.Join(t.TempDir(), "token"), token: "a-token"}
+	write(t, h.tokenFile, h.token)
+	s := startSynced(t, h, "auth.User", settings{})
+	s.env = append(s.env, "http_proxy="+other.URL, "no_proxy=")
+	s.dialogue = s.process(t)
+	s.do(t, `User.objects.create_user("ada", password="wonderland 1")`)
+	if out, err := s.manage(t, "hallmark_sync"); err == nil || !strings.Contains(out, "answered 307") || !asked.Load() {
+		t.Errorf("hallmark_sync: %v\n%s", err, out)
+	}
+	s.quiet(t)
 }

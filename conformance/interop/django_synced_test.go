@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -139,6 +142,23 @@ func (h *hallmark) refuses(t *testing.T, name, password string) {
 	}
 }
 
+// settings are some of HALLMARK.
+type settings map[string]any
+
+// overTLS is the operators' listener behind a certificate that no system knows.
+func (h *hallmark) overTLS(t *testing.T) (address, ca string) {
+	t.Helper()
+	target, err := url.Parse(h.Operators)
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := httptest.NewTLSServer(httputil.NewSingleHostReverseProxy(target))
+	t.Cleanup(front.Close)
+	ca = filepath.Join(t.TempDir(), "ca.pem")
+	write(t, ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: front.Certificate().Raw})))
+	return front.URL, ca
+}
+
 // A syncedSite is django/synced.py with a database of its own.
 type syncedSite struct {
 	h        *hallmark
@@ -149,15 +169,14 @@ type syncedSite struct {
 
 // startSynced makes a site and runs one process of it. The settings are added
 // to HALLMARK.
-func startSynced(t *testing.T, h *hallmark, model string, settings map[string]any) *syncedSite {
+func startSynced(t *testing.T, h *hallmark, model string, settings settings) *syncedSite {
 	t.Helper()
-	all := map[string]any{"OPERATORS_URL": h.Operators, "TOKEN_FILE": h.tokenFile}
-	maps.Copy(all, settings)
-	text, err := json.Marshal(all)
+	text, err := json.Marshal(settings)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &syncedSite{h: h, database: filepath.Join(t.TempDir(), "db.sqlite3"), env: append(os.Environ(), "HALLMARK="+string(text), "AUTH_USER_MODEL="+model)}
+	s := &syncedSite{h: h, database: filepath.Join(t.TempDir(), "db.sqlite3")}
+	s.env = append(os.Environ(), "OPERATORS_URL="+h.Operators, "TOKEN_FILE="+h.tokenFile, "HALLMARK="+string(text), "AUTH_USER_MODEL="+model)
 	if out, err := s.manage(t, "migrate", "--run-syncdb", "-v0"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

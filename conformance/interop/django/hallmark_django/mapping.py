@@ -89,8 +89,8 @@ def body(user, config):
     permissions, grouped = set(), linked(type(user), "groups", Group)
     names = ("content_type__app_label", "codename")
     if grouped:
-        groups = list(user.groups.order_by("name"))
-        lists.take("group", [g.name for g in groups])
+        groups = list(user.groups.all())
+        lists.take("group", sorted(g.name for g in groups))
         permissions.update(Permission.objects.using(user._state.db).filter(group__in=groups).values_list(*names))
     if permitted := linked(type(user), "user_permissions", Permission):
         permissions.update(user.user_permissions.values_list(*names))

@@ -12,26 +12,15 @@ import urllib.request
 from datetime import datetime, timezone
 
 import jwt
-from django.core.exceptions import ImproperlyConfigured, ValidationError
-from rest_framework_simplejwt.authentication import JWTAuthentication
+from django.core.exceptions import ImproperlyConfigured
 from rest_framework_simplejwt.backends import TokenBackend
-from rest_framework_simplejwt.exceptions import AuthenticationFailed, TokenError
+from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken
 
 from . import conf
 
 log = logging.getLogger("hallmark_django")
-
-
-class Authentication(JWTAuthentication):
-    """JWTAuthentication, for which a user_id that cannot be one of this site's is a user who is not there."""
-
-    def get_user(self, validated_token):
-        try:
-            return super().get_user(validated_token)
-        except (ValueError, TypeError, OverflowError, ValidationError):
-            raise AuthenticationFailed("User not found", code="user_not_found")
 
 
 def header(token):
