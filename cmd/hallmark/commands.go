@@ -30,6 +30,10 @@ type commands struct {
 		List   sessionListCmd   `cmd:"" help:"List who is signed in."`
 		Revoke sessionRevokeCmd `cmd:"" help:"End a session, or those of a user, a client, a device or an age."`
 	} `cmd:"" help:"Work on sessions."`
+	SimpleJWT struct {
+		Blacklist simplejwtBlacklistCmd `cmd:"" help:"Take over which refresh tokens Simple JWT has blacklisted, so that none of them is exchanged."`
+		Report    simplejwtReportCmd    `cmd:"" help:"List the imported users who have not come over yet."`
+	} `cmd:"" name:"simplejwt" help:"Work on the move from Simple JWT."`
 	Keys struct {
 		List     keysListCmd     `cmd:"" help:"Draw the timetable of the signing keys, and list who has loaded it."`
 		Replicas keysReplicasCmd `cmd:"" help:"List which version of the keys each server process has loaded."`

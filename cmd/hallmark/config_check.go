@@ -230,10 +230,14 @@ func (c Config) checkFiles(f *findings, kek string) {
 		}
 	}
 	if c.SimpleJWTOldKeyFile != "" {
-		if old, err := c.OldTokens.read(); err != nil {
-			f.add(exitUnusable, on("simplejwt-old-key-file"), "--simplejwt-old-key-file: %v", err)
-		} else if err := old.Check(); err != nil && !old.Until.IsZero() { // else it was said
-			f.add(exitUsage, on("simplejwt-old-key-file", "simplejwt-old-algorithm"), "--simplejwt-old-key-file: %v", err)
+		old, err := c.OldTokens.read()
+		if until, wrong := c.OldTokens.until(); wrong != nil || until.IsZero() {
+			err = nil // check has said it
+		} else if err == nil {
+			err = old.Check()
+		}
+		if err != nil {
+			f.add(exitUnusable, on("simplejwt-old-key-file", "simplejwt-old-algorithm"), "--simplejwt-old-key-file: %v", err)
 		}
 	}
 	if c.PKCS11PinFile != "" {

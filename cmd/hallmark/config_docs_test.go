@@ -64,7 +64,7 @@ func facts(f *kong.Flag) string {
 func kind(f *kong.Flag) string {
 	what := map[string]string{
 		"URL": "URL", "ADDR": "host:port", "FILE": "file", "DIR": "directory", "CIDR": "address or prefix",
-		"COMMAND": "shell command", "LABEL": "text", "ID": "text", "NAME": "text", "ALG": "algorithm", "FORMAT": "", "LEVEL": "", "TIME": "", "N": "",
+		"COMMAND": "shell command", "LABEL": "text", "TEXT": "text", "DATE": "day or time", "ID": "text", "NAME": "text", "ALG": "algorithm", "FORMAT": "", "LEVEL": "", "TIME": "", "N": "",
 	}
 	name, known := what[f.PlaceHolder]
 	switch f.Target.Interface().(type) {

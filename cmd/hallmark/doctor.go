@@ -85,7 +85,7 @@ type check struct {
 
 // checks are made in this order: from the disk to the wire.
 func (x *examination) checks() []check {
-	return []check{
+	all := []check{
 		{"data-dir", false, x.dataDir},
 		{"store-files", false, x.storeFiles},
 		{"disk", false, x.disk},
@@ -102,7 +102,6 @@ func (x *examination) checks() []check {
 		{"tls", false, x.tls},
 		{"tls-files", false, x.tlsFiles},
 		{"ops-tls-files", false, x.opsTLSFiles},
-		{"old-tokens", false, x.oldTokens},
 		{"key-set", false, x.fetchKeySet},
 		{"key-set-ring", false, x.compareKeySet},
 		{"key-set-cache", false, x.keySetCache},
@@ -110,6 +109,10 @@ func (x *examination) checks() []check {
 		{"token-cache", false, x.tokenCache},
 		{"clock-issuer", false, x.clockIssuer},
 	}
+	if x.SimpleJWTOldKeyFile != "" {
+		all = append(all, check{"old-tokens", false, x.oldTokens})
+	}
+	return all
 }
 
 func (c *doctorCmd) Run(ctx context.Context, p *process) error {

@@ -80,9 +80,6 @@ func (o OldTokens) warn(log *slog.Logger, now time.Time) {
 
 // oldTokens looks at what is left of the time for old tokens.
 func (x *examination) oldTokens(context.Context) observation {
-	if x.SimpleJWTOldKeyFile == "" {
-		return lacks("--simplejwt-old-key-file")
-	}
 	old, err := x.OldTokens.read()
 	if err == nil {
 		err = old.Check()

@@ -103,7 +103,7 @@ func (p *process) openStore(ctx context.Context, path string, workers int, log *
 func officeOn(store *sqlite.Store, workers int, log *slog.Logger) *office {
 	pool := password.New(password.Config{Workers: workers}) // process.refuse has looked at it
 	return &office{
-		Operator: operator.Operator{Users: store, Clients: store, Sessions: store, Tokens: store, Audit: store, Replicas: store.Replicas, Passwords: pool, Log: log, By: "command line", Now: time.Now},
+		Operator: operator.Operator{Users: store, Clients: store, Sessions: store, Tokens: store, Spent: store, Audit: store, Replicas: store.Replicas, Passwords: pool, Log: log, By: "command line", Now: time.Now},
 		store:    store, pool: pool,
 	}
 }

@@ -38,8 +38,9 @@ const djangoSecret = "for HS256 a secret of 32 bytes or more"
 
 // A djangoSite is django/simplejwt.py, running.
 type djangoSite struct {
-	url   string
-	users []djangoUser
+	url      string
+	database string // a file of SQLite
+	users    []djangoUser
 }
 
 // A djangoUser is what dumpdata says of a user.
@@ -66,7 +67,7 @@ func startDjango(t *testing.T, environment ...string) djangoSite {
 		return cmd
 	})
 	p.await(t)
-	site := djangoSite{url: "http://127.0.0.1:" + port}
+	site := djangoSite{url: "http://127.0.0.1:" + port, database: filepath.Join(dir, "db")}
 	if err := json.Unmarshal([]byte(read(t, filepath.Join(dir, "users.json"))), &site.users); err != nil {
 		t.Fatal(err)
 	}

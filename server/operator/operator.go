@@ -30,6 +30,7 @@ type Operator struct {
 	Sessions  Sessions
 	Tokens    Tokens
 	Audit     Audit
+	Spent     Spent
 	Keys      Keys
 	Replicas  func(context.Context) ([]storage.Replica, error) // the processes that serve; nil: not known
 	Trial     Keys                                             // does as Keys does, and stores nothing

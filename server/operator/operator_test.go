@@ -44,7 +44,7 @@ func newDesk(t testing.TB) *desk {
 	pool := password.New(password.Config{Params: password.Params{Memory: 64, Time: 1, Threads: 1}})
 	d := &desk{store: store, pool: pool, log: &bytes.Buffer{}, dir: dir}
 	d.Operator = &operator.Operator{
-		Users: store, Clients: store, Sessions: store, Tokens: store, Audit: store, Keys: newKeys(t, store), Passwords: pool, By: "test",
+		Users: store, Clients: store, Sessions: store, Tokens: store, Spent: store, Audit: store, Keys: newKeys(t, store), Passwords: pool, By: "test",
 		Log: slog.New(slog.NewTextHandler(d.log, nil)), Now: func() time.Time { return start },
 	}
 	d.Trial = d.Keys.(*keys.Rotator).DryRun()

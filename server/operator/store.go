@@ -83,6 +83,11 @@ type Tokens interface {
 	RemoveOperatorToken(ctx context.Context, name string) error
 }
 
+// Spent keeps the tokens of another system that are not taken.
+type Spent interface {
+	SpendTokens(ctx context.Context, tokens ...storage.Spent) (added int, err error)
+}
+
 // Audit is the record of what was done.
 type Audit interface {
 	// Record adds what no verb of the store records by itself.
