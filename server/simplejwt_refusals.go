@@ -21,7 +21,7 @@ var (
 		ID: "simplejwt-token", Code: tokenNotValid, Status: http.StatusUnauthorized, Challenge: bearer,
 		Description: "Token is invalid or expired",
 		Help: Help{
-			Why:      "It is no token of this surface, or expired, or of a user who is disabled. Refresh tokens of `/oauth2/token` are not taken here, nor tokens of another client.",
+			Why:      "It is no token of this surface, or expired, or of a user who is disabled. Refresh tokens of `/oauth2/token` are not taken here, nor tokens of another client; refresh tokens of the Django before only where and as long as they are [exchanged](simplejwt.md#old-refresh-tokens).",
 			Client:   "Where it was an access token, refresh and try again once; otherwise sign the user in.",
 			Operator: "The record says which it was.",
 		},
@@ -30,7 +30,7 @@ var (
 		ID: "simplejwt-blacklisted", Code: tokenNotValid, Status: http.StatusUnauthorized, Challenge: bearer,
 		Description: "Token is blacklisted",
 		Help: Help{
-			Why:      "The session of the refresh token has ended: it was blacklisted, the password was changed, an operator ended it; or the token had been replaced longer than the retry window ago, which ends the session.",
+			Why:      "The session of the refresh token has ended: it was blacklisted, the password was changed, an operator ended it; or the token had been replaced longer than the retry window ago, which ends the session. So it is with an old token of Simple JWT that was exchanged, or was issued before all of the user's sessions were ended.",
 			Client:   "Drop the stored tokens and sign the user in.",
 			Operator: "The record says how the session ended.",
 		},
