@@ -276,11 +276,39 @@ func TestDjangoSyncStart(t *testing.T) {
 	h.has(t, "bob", "password b", map[string]any{"user_id": 2})
 }
 
-// TestDjangoSyncRules: the app reads the rules that the import reads, and no others.
-func TestDjangoSyncRules(t *testing.T) {
+// TestDjangoSyncSettings: settings that are wrong are said at once, and rules are
+// those that the import reads, and no others.
+func TestDjangoSyncSettings(t *testing.T) {
 	needSimpleJWT(t)
 	t.Parallel()
 	s := startSynced(t, &hallmark{}, "auth.User", settings{})
+	t.Run("rules", func(t *testing.T) { syncRules(t, s) })
+	s.do(t, `from django.test import override_settings
+from django.core.management import call_command
+from hallmark_django import conf
+import io`)
+	for _, c := range []struct{ settings, want string }{
+		{`{}`, "[]"},
+		{`{"OPERATORS_URL": "http://login.internal:8081"}`, "in clear"},
+		{`{"OPERATORS_URL": "login.internal"}`, "has to be such as https://"},
+		{`{"CLAIMS": {"a": "nickname"}}`, "the field nickname, which auth.User does not have"},
+		{`{"ID_FIELD": "uid"}`, "the field uid, which auth.User does not have"},
+		{`{"MAP": ["staff=x"]}`, "no rule of `hallmark user import --map`"},
+		{`{"OPERATOR_URL": ""}`, "HALLMARK has no setting OPERATOR_URL"},
+	} {
+		said, _ := s.do(t, "with override_settings(HALLMARK="+c.settings+"): answer = [e.msg for e in conf.check(None)]")
+		if !strings.Contains(fmt.Sprint(said), c.want) {
+			t.Errorf("%s: %s", c.settings, said)
+		}
+	}
+	s.do(t, `call_command("makemigrations", "hallmark_django", check_changes=True, dry_run=True, stdout=io.StringIO())`)
+	s.env = append(s.env, `HALLMARK={"OPERATOR_URL": ""}`)
+	if out, err := s.manage(t, "check"); err == nil {
+		t.Errorf("a site starts with a setting that there is not: %s", out)
+	}
+}
+
+func syncRules(t *testing.T, s *syncedSite) {
 	rules := []string{
 		"staff=role:s", "staff=none", "superuser=group:a=b", "group:a=role:b", "group:*=group:x-*", "group:a:b*=entitlement:*:c", "group:a=none",
 		"permission:blog.*=role:*", "group:=none=none", "group:a=role:b=none", "group:a=role:x=group:y",
@@ -297,31 +325,6 @@ func TestDjangoSyncRules(t *testing.T) {
 		if takes := bytes.Contains(out, []byte("no such file or directory")); takes != got.([]any)[i] || takes == bytes.Contains(out, []byte("--map")) {
 			t.Errorf("%q: the app takes it: %v; the import says %s", rule, got.([]any)[i], out)
 		}
-	}
-}
-
-// TestDjangoSyncChecks: settings that are wrong are said at once.
-func TestDjangoSyncChecks(t *testing.T) {
-	needSimpleJWT(t)
-	t.Parallel()
-	s := startSynced(t, &hallmark{}, "auth.User", settings{})
-	for _, c := range []struct{ settings, want string }{
-		{`{}`, "no issues"},
-		{`{"OPERATORS_URL": "http://login.internal:8081"}`, "in clear"},
-		{`{"OPERATORS_URL": "login.internal"}`, "has to be such as https://"},
-		{`{"CLAIMS": {"a": "nickname"}}`, "the field nickname, which auth.User does not have"},
-		{`{"ID_FIELD": "uid"}`, "the field uid, which auth.User does not have"},
-		{`{"MAP": ["staff=x"]}`, "no rule of `hallmark user import --map`"},
-		{`{"OPERATOR_URL": ""}`, "HALLMARK has no setting OPERATOR_URL"},
-	} {
-		s.env = append(s.env, "HALLMARK="+c.settings)
-		if out, _ := s.manage(t, "check"); !strings.Contains(out, c.want) {
-			t.Errorf("%s: %s", c.settings, out)
-		}
-	}
-	s.env = append(s.env, "HALLMARK={}")
-	if out, err := s.manage(t, "makemigrations", "--check", "--dry-run", "hallmark_django"); err != nil {
-		t.Errorf("the models have no migration: %v\n%s", err, out)
 	}
 }
 
