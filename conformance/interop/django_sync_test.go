@@ -1,12 +1,9 @@
 package interop
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -193,8 +190,10 @@ Admin(email="eve@example.com", password=make_password("password e")).save()`)
 	s.do(t, `bob.email = "taken@example.com"; bob.save(); ada.born = None; ada.save()
 carl = member("carl", "password c"); carl.password = make_password("password c", hasher="md5"); carl.save()
 dora = member("dora", "password d")`)
-	for len(waiting(t, s)) != 1 {
-		time.Sleep(50 * time.Millisecond) // the test's own time is the bound
+	for deadline := time.Now().Add(time.Minute); len(waiting(t, s)) != 1; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("these wait: %v; only bob should", waiting(t, s))
+		}
 	}
 	h.has(t, "ada@example.com", "password a", map[string]any{"user_id": uid})
 	h.refuses(t, "carl@example.com", "password c")
@@ -276,37 +275,19 @@ func TestDjangoSyncStart(t *testing.T) {
 	h.has(t, "bob", "password b", map[string]any{"user_id": 2})
 }
 
-// TestDjangoSyncRules: the app reads the rules that the import reads, and no others.
-func TestDjangoSyncRules(t *testing.T) {
+// TestDjangoSyncSettings: settings that are wrong are said at once, and rules are
+// those that the import reads, and no others.
+func TestDjangoSyncSettings(t *testing.T) {
 	needSimpleJWT(t)
 	t.Parallel()
 	s := startSynced(t, &hallmark{}, "auth.User", settings{})
-	rules := []string{
-		"staff=role:s", "staff=none", "superuser=group:a=b", "group:a=role:b", "group:*=group:x-*", "group:a:b*=entitlement:*:c", "group:a=none",
-		"permission:blog.*=role:*", "group:=none=none", "group:a=role:b=none", "group:a=role:x=group:y",
-		"", "=", "none", "staff", "staff=", "staff=role:", "staff:x=role:y", "staff=none:x", "group=role:x", "group:=role:x", "group:*a=role:x",
-		"group:a*b*=role:x", "group:a=role:*", "group:a*=role:**", "user:a=role:b", "group:a=user:b", "group:a=Role:b", "=none", "staff=role:*", "=role:x",
-	}
-	text, err := json.Marshal(rules)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, _ := s.do(t, "def reads(r):\n  try: return bool(mapping.parse_rule(r))\n  except ValueError: return False\nanswer = [reads(r) for r in "+string(text)+"]")
-	for i, rule := range rules {
-		out, _ := exec.CommandContext(t.Context(), binary, "user", "import", "no such file", "--map="+rule).CombinedOutput()
-		if takes := bytes.Contains(out, []byte("no such file or directory")); takes != got.([]any)[i] || takes == bytes.Contains(out, []byte("--map")) {
-			t.Errorf("%q: the app takes it: %v; the import says %s", rule, got.([]any)[i], out)
-		}
-	}
-}
-
-// TestDjangoSyncChecks: settings that are wrong are said at once.
-func TestDjangoSyncChecks(t *testing.T) {
-	needSimpleJWT(t)
-	t.Parallel()
-	s := startSynced(t, &hallmark{}, "auth.User", settings{})
+	t.Run("rules", func(t *testing.T) { syncRules(t, s) })
+	s.do(t, `from django.test import override_settings
+from django.core.management import call_command
+from hallmark_django import conf
+import io`)
 	for _, c := range []struct{ settings, want string }{
-		{`{}`, "no issues"},
+		{`{}`, "[]"},
 		{`{"OPERATORS_URL": "http://login.internal:8081"}`, "in clear"},
 		{`{"OPERATORS_URL": "login.internal"}`, "has to be such as https://"},
 		{`{"CLAIMS": {"a": "nickname"}}`, "the field nickname, which auth.User does not have"},
@@ -314,14 +295,29 @@ func TestDjangoSyncChecks(t *testing.T) {
 		{`{"MAP": ["staff=x"]}`, "no rule of `hallmark user import --map`"},
 		{`{"OPERATOR_URL": ""}`, "HALLMARK has no setting OPERATOR_URL"},
 	} {
-		s.env = append(s.env, "HALLMARK="+c.settings)
-		if out, _ := s.manage(t, "check"); !strings.Contains(out, c.want) {
-			t.Errorf("%s: %s", c.settings, out)
+		said, _ := s.do(t, "with override_settings(HALLMARK="+c.settings+"): answer = [e.msg for e in conf.check(None)]")
+		if !strings.Contains(fmt.Sprint(said), c.want) {
+			t.Errorf("%s: %s", c.settings, said)
 		}
 	}
-	s.env = append(s.env, "HALLMARK={}")
-	if out, err := s.manage(t, "makemigrations", "--check", "--dry-run", "hallmark_django"); err != nil {
-		t.Errorf("the models have no migration: %v\n%s", err, out)
+	s.do(t, `call_command("makemigrations", "hallmark_django", check_changes=True, dry_run=True, stdout=io.StringIO())`)
+	s.env = append(s.env, `HALLMARK={"OPERATOR_URL": ""}`)
+	if out, err := s.manage(t, "check"); err == nil {
+		t.Errorf("a site starts with a setting that there is not: %s", out)
+	}
+}
+
+// syncRules reads the rules that a test of server/transfer reads too.
+func syncRules(t *testing.T, s *syncedSite) {
+	got, _ := s.do(t, `def reads(rule):
+    try:
+        return bool(mapping.parse_rule(rule))
+    except ValueError:
+        return False
+rules = json.load(open("django/rules.json"))
+answer = [rule for rule, good in rules.items() if reads(rule) != good]`)
+	if fmt.Sprint(got) != "[]" {
+		t.Errorf("the app and the import differ about the rules %q", got)
 	}
 }
 
