@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -31,7 +32,36 @@ type clientAddCmd struct {
 	IdleLifetime    time.Duration `placeholder:"DURATION" help:"How long its sessions live without a refresh."`
 	AbsLifetime     time.Duration `name:"absolute-lifetime" placeholder:"DURATION" help:"How long its sessions live at most."`
 	RetryWindow     time.Duration `default:"90s" placeholder:"DURATION" help:"How long after a refresh the old refresh token may be presented again for the same answer; 0 is strict."`
-	Rotate          bool          `default:"true" negatable:"" help:"Replace the refresh token at each refresh. Without it a copied refresh token goes unseen."`
+	Rotate          *bool         `negatable:"" help:"Replace the refresh token at each refresh: the default. Without it a copied refresh token goes unseen."`
+	SimpleJWT       bool          `name:"simplejwt" help:"For the front ends of a site with djangorestframework-simplejwt: what it has by default is the default here, too. Access tokens with RS256 for 5 minutes, sessions of a day, no rotation."`
+}
+
+// policy is what the flags say.
+func (c *clientAddCmd) policy() storage.ClientPolicy {
+	grants := fields(c.Grant)
+	if c.Grant == nil {
+		grants = operator.DefaultGrants(fields(c.Introspect), fields(c.Audience))
+	}
+	p := storage.ClientPolicy{
+		Grants: grants, Scopes: fields(c.Scope), DefaultScopes: fields(c.DefaultScope),
+		Audiences: fields(c.Audience), DefaultAudiences: fields(c.DefaultAudience),
+		Introspects: fields(c.Introspect), Claims: fields(c.Claim), Origins: fields(c.Origin), Algorithm: c.Algorithm,
+		AccessLifetime: c.AccessLifetime, IdleLifetime: c.IdleLifetime, AbsoluteLifetime: c.AbsLifetime,
+		RetryWindow: c.RetryWindow, Rotate: !c.SimpleJWT,
+	}
+	if c.Rotate != nil {
+		p.Rotate = *c.Rotate
+	}
+	if c.SimpleJWT {
+		p.Algorithm = cmp.Or(p.Algorithm, string(keys.RS256))
+		p.AccessLifetime = cmp.Or(p.AccessLifetime, 5*time.Minute)
+		if !p.Rotate { // there is one refresh token, which is over when it is over
+			p.AbsoluteLifetime = cmp.Or(p.AbsoluteLifetime, p.IdleLifetime, 24*time.Hour)
+			p.IdleLifetime = cmp.Or(p.IdleLifetime, p.AbsoluteLifetime)
+		}
+		p.IdleLifetime = cmp.Or(p.IdleLifetime, 24*time.Hour)
+	}
+	return p
 }
 
 func (c *clientAddCmd) Run(ctx context.Context, p *process) error {
@@ -39,19 +69,8 @@ func (c *clientAddCmd) Run(ctx context.Context, p *process) error {
 		if err := o.openKeys(ctx, p, c.Place, keys.RotatorConfig{Schedule: keys.DefaultSchedule()}); err != nil {
 			return err
 		}
-		grants := fields(c.Grant)
-		if c.Grant == nil {
-			grants = operator.DefaultGrants(fields(c.Introspect), fields(c.Audience))
-		}
 		client, secret, err := o.AddClient(ctx, operator.NewClient{
-			ID: c.ID, Name: c.Name, AuthMethod: storage.AuthMethod(c.Auth),
-			ClientPolicy: storage.ClientPolicy{
-				Grants: grants, Scopes: fields(c.Scope), DefaultScopes: fields(c.DefaultScope),
-				Audiences: fields(c.Audience), DefaultAudiences: fields(c.DefaultAudience),
-				Introspects: fields(c.Introspect), Claims: fields(c.Claim), Origins: fields(c.Origin), Algorithm: c.Algorithm,
-				AccessLifetime: c.AccessLifetime, IdleLifetime: c.IdleLifetime, AbsoluteLifetime: c.AbsLifetime,
-				RetryWindow: c.RetryWindow, Rotate: c.Rotate,
-			},
+			ID: c.ID, Name: c.Name, AuthMethod: storage.AuthMethod(c.Auth), ClientPolicy: c.policy(),
 		})
 		if err != nil {
 			return err

@@ -132,6 +132,26 @@ func TestUserHash(t *testing.T) {
 	d.fails(exitUsage, "", []string{"user", "add", "carol", "--hash", "--no-password"}, "--no-password")
 }
 
+// TestClientSimpleJWT: the defaults of --simplejwt are those of the package, and
+// defaults: other flags win.
+func TestClientSimpleJWT(t *testing.T) {
+	d := newDesk(t)
+	for _, c := range []struct{ args, want string }{
+		{"", "RS256 300 86400 86400 false"},
+		{"--rotate", "RS256 300 86400 0 true"}, // 0: the server's
+		{"--access-lifetime=1m --idle-lifetime=48h --algorithm=ES256", "ES256 60 172800 172800 false"},
+		{"--absolute-lifetime=1h", "RS256 300 3600 3600 false"},
+	} {
+		v := d.one(append([]string{"client", "add", "--simplejwt", "--audience=api"}, strings.Fields(c.args)...)...)
+		if got := fmt.Sprintln(v["algorithm"], v["access_lifetime"], v["idle_lifetime"], v["absolute_lifetime"], v["rotate"]); got != c.want+"\n" {
+			t.Errorf("%s: %s, want %s", c.args, got, c.want)
+		}
+	}
+	if plain := d.one("client", "add", "--audience=api"); plain["rotate"] != true || plain["access_lifetime"] != 0.0 {
+		t.Errorf("without: %v", plain)
+	}
+}
+
 // TestClientLife: two secrets at a time, a change of what is named alone, and
 // the end.
 func TestClientLife(t *testing.T) {

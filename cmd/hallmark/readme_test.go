@@ -29,6 +29,10 @@ func documents(t *testing.T) (paths []string) {
 	return paths
 }
 
+// runElsewhere marks a document whose lines are for another place than a checkout
+// with the demo: the test that it names runs them there.
+var runElsewhere = regexp.MustCompile(`(?m)^<!-- run: (\S+) -->$`)
+
 // TestReadme runs the command lines of the README and the other documents
 // exactly as they are printed, in their order, in a copy of the checkout: the
 // demo in the background, the rest in one shell. What listens on a port gets a
@@ -42,6 +46,12 @@ func TestReadme(t *testing.T) {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if mark := runElsewhere.FindSubmatch(text); mark != nil {
+			if runs := repoFile(t, string(mark[1])); !strings.Contains(string(runs), "/docs/"+filepath.Base(path)+`"`) {
+				t.Errorf("%s, which is to run %s, does not name it", mark[1], filepath.Base(path))
+			}
+			continue
 		}
 		blocks = append(blocks, regexp.MustCompile("(?ms)^```sh\n(.*?)^```").FindAllStringSubmatch(string(text), -1)...)
 	}

@@ -20,13 +20,20 @@ type dialogue struct {
 	stderr bytes.Buffer
 }
 
-// converse starts a script, which has five minutes for everything.
+// converse starts a script, which has ten minutes for everything.
 func converse(t *testing.T, command ...string) *dialogue {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	return converseIn(t, nil, command...)
+}
+
+// converseIn does that in an environment.
+func converseIn(t *testing.T, env []string, command ...string) *dialogue {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	t.Cleanup(cancel)
 	d := &dialogue{cmd: exec.CommandContext(ctx, command[0], command[1:]...)}
 	d.cmd.Stderr = &d.stderr
+	d.cmd.Env = env
 	d.cmd.WaitDelay = 5 * time.Second
 	stdin, err := d.cmd.StdinPipe()
 	if err != nil {
@@ -48,10 +55,18 @@ func converse(t *testing.T, command ...string) *dialogue {
 	return d
 }
 
+// tell sends a line.
+func (d *dialogue) tell(line string) error {
+	if _, err := fmt.Fprintln(d.stdin, line); err != nil {
+		return fmt.Errorf("%w; it wrote\n%s", err, d.stderr.String())
+	}
+	return nil
+}
+
 // say sends a line and returns the line that answers it.
 func (d *dialogue) say(line string) (string, error) {
-	if _, err := fmt.Fprintln(d.stdin, line); err != nil {
-		return "", fmt.Errorf("%w; it wrote\n%s", err, d.stderr.String())
+	if err := d.tell(line); err != nil {
+		return "", err
 	}
 	if !d.stdout.Scan() {
 		err := d.cmd.Wait()

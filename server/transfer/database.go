@@ -229,8 +229,9 @@ func (s *site) memberships(ctx context.Context, keys []any, rows []row) error {
 		return err
 	}
 	for user, r := range of {
-		if grouped && r["groups"] == nil {
-			r["groups"] = []any{}
+		if names, _ := r["groups"].([]any); grouped { // in the order of a dump, so that neither undoes the other
+			slices.SortFunc(names, func(a, b any) int { return strings.Compare(a.(string), b.(string)) })
+			r["groups"] = append([]any{}, names...)
 		}
 		if grouped || permitted {
 			r["permissions"] = anys(append(own[user], inherited[user]...))

@@ -45,7 +45,7 @@ const members = `CREATE TABLE "shop_member" ("uid" char(32) NOT NULL PRIMARY KEY
 
 func TestSQLite(t *testing.T) {
 	path, db := newShop(t, members,
-		`CREATE TABLE auth_group (id integer PRIMARY KEY, name varchar(150))`, `INSERT INTO auth_group VALUES (1, 'editors'), (2, 'others')`,
+		`CREATE TABLE auth_group (id integer PRIMARY KEY, name varchar(150))`, `INSERT INTO auth_group VALUES (1, 'others'), (2, 'editors')`,
 		`CREATE TABLE shop_member_groups (id integer PRIMARY KEY, member_id char(32), group_id integer)`,
 		`INSERT INTO shop_member_groups (member_id, group_id) VALUES ('0b5cf0b54f5c4c2e9d0a6f2f8f0f7c11', 2), ('0b5cf0b54f5c4c2e9d0a6f2f8f0f7c11', 1)`,
 		`INSERT INTO shop_member VALUES ('0b5cf0b54f5c4c2e9d0a6f2f8f0f7c11', 'h', 'a@b', 1, x'ff', '2026-01-02 03:04:05.5', 1.5)`,

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -297,6 +298,23 @@ func FuzzLines(f *testing.F) {
 
 func FuzzCSV(f *testing.F) {
 	fuzz(f, csvReader(Mapping{IDClaim: "user_id", Claims: map[string]string{"email": "email"}}), "id,username,groups,extra,email\n1,a,x;y,{},\n", "username\n\"\n", "\uFEFFusername,disabled\n,\n")
+}
+
+// TestRulesOfDjango: the Django app reads the same rules; its tests read the same file.
+func TestRulesOfDjango(t *testing.T) {
+	text, err := os.ReadFile("../../conformance/interop/django/rules.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rules map[string]bool
+	if err := json.Unmarshal(text, &rules); err != nil || len(rules) < 20 {
+		t.Fatal(err, len(rules))
+	}
+	for rule, good := range rules {
+		if _, err := ParseRule(rule); (err == nil) != good {
+			t.Errorf("%q: %v", rule, err)
+		}
+	}
 }
 
 func FuzzParseRule(f *testing.F) {

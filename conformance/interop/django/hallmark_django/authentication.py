@@ -1,0 +1,17 @@
+from django.core.exceptions import ValidationError
+from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.exceptions import AuthenticationFailed
+
+
+class Authentication(JWTAuthentication):
+    """JWTAuthentication, for which a user_id that cannot be one of this site's is a user who is not there.
+
+    Somebody who is a user at Hallmark only has sub there, a text. Where ids are
+    numbers, JWTAuthentication would fail with a ValueError, which is a 500.
+    """
+
+    def get_user(self, validated_token):
+        try:
+            return super().get_user(validated_token)
+        except (ValueError, TypeError, OverflowError, ValidationError):
+            raise AuthenticationFailed("User not found", code="user_not_found") from None
