@@ -38,6 +38,7 @@ type stop struct{ Verdict }
 type Probe struct {
 	*runner
 	sent, got string
+	wires     map[string]wire // by what stands in sent
 }
 
 // call is a request with credentials before it is sent.
@@ -125,9 +126,10 @@ func (p *Probe) try(ctx context.Context, method, address string, header http.Hea
 		p.sent += "; " + strings.ToLower(name) + ": " + header.Get(name)
 	}
 	if body != nil {
-		header = http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+		header = http.Header{"Content-Type": {formType}}
 	}
 	p.learn(call{body: body})
+	p.keep(wire{method: method, address: address, header: header, body: body.String(), fields: body})
 	a, err := p.fetch(ctx, method, address, header, body.String())
 	if err == nil {
 		p.got = a.String()
@@ -141,7 +143,7 @@ func (p *Probe) note(q call, a answer, err error) {
 	if len(q.query) > 0 {
 		address += "?" + q.query.String()
 	}
-	contentType, _ := q.encode(q.body)
+	contentType, body := q.encode(q.body)
 	media, _, _ := strings.Cut(contentType, ";")
 	parts := []string{q.method, address, media, q.body.String()}
 	if scheme, _, ok := strings.Cut(q.header.Get("Authorization"), " "); ok {
@@ -151,6 +153,11 @@ func (p *Probe) note(q call, a answer, err error) {
 		parts = append(parts, "with a DPoP proof")
 	}
 	p.sent, p.got = strings.Join(parts, " "), "no answer"
+	header := q.header.Clone()
+	if body != "" {
+		header.Set("Content-Type", contentType)
+	}
+	p.keep(wire{method: q.method, address: address, header: header, body: body, fields: q.body})
 	if err == nil {
 		p.got = a.String()
 	}
@@ -163,12 +170,12 @@ func (p *Probe) learn(q call) {
 		for _, v := range ps {
 			switch v.name {
 			case "password", "client_secret", "refresh_token", "token":
-				p.secrets.learn(v.name, v.value)
+				p.secrets.name("OTHER_"+strings.ToUpper(v.name), v.name, v.value)
 			}
 		}
 	}
 	if _, credentials, ok := strings.Cut(q.header.Get("Authorization"), " "); ok {
-		p.secrets.learn("credentials", credentials)
+		p.secrets.name("OTHER_CREDENTIALS", "credentials", credentials)
 	}
 }
 

@@ -32,11 +32,14 @@ type Result struct {
 	Group    string        `json:"group"`
 	Level    Level         `json:"level"`
 	Section  string        `json:"section"`
+	Links    []string      `json:"links,omitempty"` // where to read the section
 	Outcome  Outcome       `json:"outcome"`
 	Expected string        `json:"expected"`
-	Why      string        `json:"why,omitempty"`  // what was wrong, missing or absent
-	Sent     string        `json:"sent,omitempty"` // the deciding request
-	Got      string        `json:"got,omitempty"`  // and its answer
+	Why      string        `json:"why,omitempty"`   // what was wrong, missing or absent
+	Means    string        `json:"means,omitempty"` // for users, where the case does not hold
+	Sent     string        `json:"sent,omitempty"`  // the deciding request
+	Got      string        `json:"got,omitempty"`   // and its answer
+	Curl     string        `json:"curl,omitempty"`  // repeats the request, in bash or zsh; secrets are variables in it
 	Took     time.Duration `json:"took_ns"`
 }
 
@@ -107,7 +110,10 @@ func (r Result) writeText(b *strings.Builder) {
 	lines := [][2]string{{"why", r.Why}}
 	switch r.Outcome {
 	case Fail, Warn, Inconclusive:
-		lines = [][2]string{{"expected", r.Expected}, {"why", r.Why}, {"sent", r.Sent}, {"got", r.Got}}
+		lines = [][2]string{
+			{"expected", r.Expected}, {"why", r.Why}, {"means", r.Means}, {"sent", r.Sent}, {"got", r.Got},
+			{"curl", r.Curl}, {"read", strings.Join(r.Links, " ")},
+		}
 	}
 	for _, line := range lines {
 		if line[1] != "" {

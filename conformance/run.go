@@ -98,11 +98,17 @@ func newRunner(t Target, o Options) *runner {
 		target: t, abuse: o.Abuse, maxWait: or(o.MaxWait, defaultMaxWait), http: &client,
 		pace: newPace(o.Rate, t.loopback()), secrets: &redactor{},
 	}
-	for _, c := range []Client{t.Client, t.Second, t.Basic, t.Post, t.Public, t.Strict} {
-		r.secrets.learn("client_secret", c.Secret)
+	for _, c := range []struct {
+		flag string
+		Client
+	}{
+		{"CLIENT", t.Client}, {"CLIENT2", t.Second}, {"BASIC_CLIENT", t.Basic},
+		{"POST_CLIENT", t.Post}, {"PUBLIC_CLIENT", t.Public}, {"STRICT_CLIENT", t.Strict},
+	} {
+		r.secrets.name(c.flag+"_SECRET", "client_secret", c.Secret)
 	}
 	r.secrets.learn("password", t.User.Password)
-	r.secrets.learn("password", t.Victim.Password)
+	r.secrets.name("USER2_PASSWORD", "password", t.Victim.Password)
 	return r
 }
 
@@ -120,11 +126,15 @@ func (r *runner) result(ctx context.Context, c Case) Result {
 	if v.Outcome == Fail && c.Level != Must {
 		v.Outcome = Warn
 	}
-	return Result{
-		ID: c.ID, Group: c.Group, Level: c.Level, Section: c.Section, Expected: c.Expected,
-		Outcome: v.Outcome, Why: r.secrets.clean(v.Why), Sent: r.secrets.clean(p.sent), Got: r.secrets.clean(p.got),
+	result := Result{
+		ID: c.ID, Group: c.Group, Level: c.Level, Section: c.Section, Links: links(c.Section), Expected: c.Expected,
+		Outcome: v.Outcome, Why: r.secrets.clean(v.Why), Sent: r.secrets.clean(p.sent), Got: r.secrets.clean(p.got), Curl: p.curl(),
 		Took: time.Since(start),
 	}
+	if v.Outcome == Fail || v.Outcome == Warn {
+		result.Means = c.Means
+	}
+	return result
 }
 
 // gate reports whether the case can run, else its verdict.
