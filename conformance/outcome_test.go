@@ -345,14 +345,17 @@ func TestNoSecretGetsIntoAReport(t *testing.T) {
 // the issuer, as it is and as it may be written.
 func noSecrets(t *testing.T, is *issuer, report conformance.Report) {
 	t.Helper()
-	var text, js strings.Builder
+	var text, js, xml strings.Builder
 	if err := report.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
 	if err := report.WriteJSON(&js); err != nil {
 		t.Fatal(err)
 	}
-	written := text.String() + js.String()
+	if err := report.WriteJUnit(&xml); err != nil {
+		t.Fatal(err)
+	}
+	written := text.String() + js.String() + xml.String()
 	is.mu.Lock()
 	defer is.mu.Unlock()
 	for _, secret := range append([]string{appSecret, secondSecret, postSecret, alicePassword, victimPassword}, is.seen...) {

@@ -107,6 +107,13 @@ func (r Report) WriteText(w io.Writer) error {
 
 func (r Result) writeText(b *strings.Builder) {
 	fmt.Fprintf(b, "%-13s%-28s  %-6s  %s\n", r.Outcome, r.ID, r.Level, r.Section)
+	for _, line := range r.lines() {
+		fmt.Fprintf(b, "             %-9s %s\n", line[0], line[1])
+	}
+}
+
+// lines are what is to be said about the outcome.
+func (r Result) lines() [][2]string {
 	lines := [][2]string{{"why", r.Why}}
 	switch r.Outcome {
 	case Fail, Warn, Inconclusive:
@@ -115,12 +122,11 @@ func (r Result) writeText(b *strings.Builder) {
 			{"curl", r.Curl}, {"read", strings.Join(r.Links, " ")},
 		}
 	}
-	for _, line := range lines {
-		if line[1] != "" {
-			fmt.Fprintf(b, "             %-9s %s\n", line[0], line[1])
-		}
-	}
+	return slices.DeleteFunc(lines, func(line [2]string) bool { return line[1] == "" })
 }
+
+// failing reports whether a case that ended so fails the run.
+func (r Report) failing(o Outcome) bool { return o == Fail }
 
 // WriteJSON writes the report as one JSON object.
 func (r Report) WriteJSON(w io.Writer) error {

@@ -38,6 +38,7 @@ func TestReportWriters(t *testing.T) {
 	for name, write := range map[string]func(conformance.Report, *strings.Builder) error{
 		"report.txt":  func(r conformance.Report, b *strings.Builder) error { return r.WriteText(b) },
 		"report.json": func(r conformance.Report, b *strings.Builder) error { return r.WriteJSON(b) },
+		"report.xml":  func(r conformance.Report, b *strings.Builder) error { return r.WriteJUnit(b) },
 	} {
 		var got strings.Builder
 		if err := write(sample(), &got); err != nil {

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/hallmark-auth/hallmark/conformance"
@@ -46,6 +49,10 @@ type conformanceCmd struct {
 	Rate    float64       `placeholder:"N" help:"Requests per second. Default: 5, and no limit on loopback."`
 	Timeout time.Duration `default:"10s" placeholder:"DURATION" help:"How long to wait for one answer."`
 	MaxWait time.Duration `default:"60s" placeholder:"DURATION" help:"The longest Retry-After to obey."`
+
+	TextReport  string `placeholder:"FILE" help:"Also write the report to a file, as text." group:"Reports, beside standard output"`
+	JSONReport  string `name:"json-report" placeholder:"FILE" help:"Also write it as JSON." group:"Reports, beside standard output"`
+	JUnitReport string `name:"junit-report" placeholder:"FILE" help:"Also write it as JUnit's XML, for CI." group:"Reports, beside standard output"`
 }
 
 func (c *conformanceCmd) Run(ctx context.Context, p *process) error {
@@ -60,16 +67,31 @@ func (c *conformanceCmd) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return fmt.Errorf("conformance: %w", err)
 	}
-	if err := c.print(p.stdout, report, func(w io.Writer) error { return report.WriteText(w) }); err != nil {
-		return err
-	}
+	err = errors.Join(
+		c.print(p.stdout, report, report.WriteText),
+		writeReport(c.TextReport, report.WriteText), writeReport(c.JSONReport, report.WriteJSON), writeReport(c.JUnitReport, report.WriteJUnit),
+	)
 	switch {
+	case err != nil:
+		return err
 	case report.Count(conformance.Fail) > 0:
 		return errShown
 	case !report.Passed():
 		return fail(exitFailure, "the run proves nothing: cases were inconclusive, or none could run; the report says what to give")
 	}
 	return nil
+}
+
+// writeReport writes a report to a file, if one is named.
+func writeReport(path string, write func(io.Writer) error) error {
+	if path == "" {
+		return nil
+	}
+	var text bytes.Buffer
+	if err := write(&text); err != nil {
+		return err
+	}
+	return os.WriteFile(path, text.Bytes(), 0o644) // it holds no secret
 }
 
 // target reads the secrets and fills in the rest.
