@@ -102,6 +102,8 @@ func (r Result) junit(failing bool) junitCase {
 		c.Error = &junitDefect{r.Why, string(Inconclusive), evidence}
 	case r.Outcome == Warn:
 		c.Output = "warn: " + evidence
+	case r.Waived != nil:
+		c.Skipped = &junitNote{fmt.Sprintf("waived until %s: %s (%s: %s)", r.Waived.Expires, r.Waived.Reason, r.Waived.Outcome, r.Why)}
 	case r.Outcome != Pass:
 		c.Skipped = &junitNote{fmt.Sprintf("%s: %s", r.Outcome, r.Why)}
 	}

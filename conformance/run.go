@@ -17,7 +17,9 @@ type Options struct {
 	Rate       float64       // requests per second; 0: 5, and without limit on loopback
 	Timeout    time.Duration // of one request; 0: 10 s
 	MaxWait    time.Duration // longest obeyed Retry-After; 0: 60 s
-	Done       func(Result)  // called after each case, for progress; may be nil
+	Strict     bool          // a warning fails the run
+	Waivers    []Waiver
+	Done       func(Result) // called after each case, for progress; may be nil
 }
 
 const (
@@ -30,9 +32,14 @@ const (
 // not run at all (bad target, bad glob, issuer not reachable, ctx ended): the
 // Report then holds what was done until then.
 func Run(ctx context.Context, t Target, o Options) (Report, error) {
-	report := Report{Schema: 1, Issuer: t.Issuer, Started: time.Now().UTC()}
+	report := Report{Schema: 1, Issuer: t.Issuer, Started: time.Now().UTC(), Strict: o.Strict}
 	if err := t.check(); err != nil {
 		return report, err
+	}
+	for _, w := range o.Waivers {
+		if err := w.check(); err != nil {
+			return report, err
+		}
 	}
 	cases, err := o.selected(Cases())
 	if err != nil {
@@ -47,11 +54,13 @@ func Run(ctx context.Context, t Target, o Options) (Report, error) {
 			return report, err
 		}
 		result := r.result(ctx, c)
+		pardon(&result, o.Waivers, report.Started)
 		report.Results = append(report.Results, result)
 		if o.Done != nil {
 			o.Done(result)
 		}
 	}
+	report.Waivers = uses(o.Waivers, report.Results, report.Started)
 	return report, nil
 }
 

@@ -50,6 +50,9 @@ type conformanceCmd struct {
 	Timeout time.Duration `default:"10s" placeholder:"DURATION" help:"How long to wait for one answer."`
 	MaxWait time.Duration `default:"60s" placeholder:"DURATION" help:"The longest Retry-After to obey."`
 
+	NoWarn  bool   `name:"strict" help:"A warning, of a SHOULD or a best practice, fails the run too." group:"What fails the run"`
+	Waivers string `placeholder:"FILE" help:"File with the cases that need not hold for a while, and why." group:"What fails the run"`
+
 	TextReport  string `placeholder:"FILE" help:"Also write the report to a file, as text." group:"Reports, beside standard output"`
 	JSONReport  string `name:"json-report" placeholder:"FILE" help:"Also write it as JSON." group:"Reports, beside standard output"`
 	JUnitReport string `name:"junit-report" placeholder:"FILE" help:"Also write it as JUnit's XML, for CI." group:"Reports, beside standard output"`
@@ -60,8 +63,13 @@ func (c *conformanceCmd) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
+	waivers, err := readWaivers(c.Waivers)
+	if err != nil {
+		return err
+	}
 	options := conformance.Options{
 		Only: c.Only, Skip: c.Skip, Abuse: c.Abuse, Rate: c.Rate, Timeout: c.Timeout, MaxWait: c.MaxWait,
+		Strict: c.NoWarn, Waivers: waivers,
 	}
 	report, err := conformance.Run(ctx, target, options)
 	if err != nil {
@@ -74,7 +82,7 @@ func (c *conformanceCmd) Run(ctx context.Context, p *process) error {
 	switch {
 	case err != nil:
 		return err
-	case report.Count(conformance.Fail) > 0:
+	case report.ExitCode() == 1:
 		return errShown
 	case !report.Passed():
 		return fail(exitFailure, "the run proves nothing: cases were inconclusive, or none could run; the report says what to give")

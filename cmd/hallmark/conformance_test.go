@@ -1,6 +1,10 @@
 package main
 
 import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -25,4 +29,56 @@ func TestConformanceList(t *testing.T) {
 		t.Errorf("built are\n%s", built)
 	}
 	d.fails(exitUsage, "", []string{"conformance"}, "--issuer")
+}
+
+// A warning fails a strict run, a waiver spares it until it expires, and a file
+// of waivers is what it says or nothing.
+func TestConformanceWaivers(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	var issuer string
+	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(map[string]any{"issuer": issuer, "token_endpoint": issuer + "/token"})
+	}))
+	defer plain.Close()
+	issuer = plain.URL
+	file := filepath.Join(t.TempDir(), "waivers.toml")
+	args := []string{"conformance", "--issuer", issuer, "--only", "meta-cors,meta-8414-path"} // one warning, one pass
+	strict := append(args, "--strict", "--waivers", file)
+	ends := func(want int, args ...string) string {
+		t.Helper()
+		r := d.run("", args...)
+		if r.code != want || r.err != "" {
+			t.Errorf("%v ended with %d, want %d: %s\n%s", args, r.code, want, r.err, r.out)
+		}
+		return r.out
+	}
+	ends(exitOK, args...)
+	ends(exitUnverified, append(args, "--strict")...)
+	write(t, file, "# known\n[[waiver]]\nid = \"meta-c*\"\nreason = \"No pages use it.\"\nexpires = 9999-12-31\n")
+	if out := ends(exitOK, strict...); !strings.Contains(out, "1 waived") || !strings.Contains(out, "warn until 9999-12-31: No pages use it.") {
+		t.Errorf("waived:\n%s", out)
+	}
+	write(t, file, "[[waiver]]\nid = \"meta-cors\"\nreason = \"No pages use it.\"\nexpires = 2026-01-01\n[[waiver]]\nid = \"meta-8414-*\"\nreason = \"x\"\nexpires = 9999-12-31\n")
+	if out := ends(exitUnverified, strict...); !strings.Contains(out, "expired (2026-01-01)") || !strings.Contains(out, "unused (9999-12-31)") {
+		t.Errorf("expired and unused:\n%s", out)
+	}
+	for text, part := range map[string]string{
+		"[[waiver]]\nid = \"a\"\nreason = \"x\"\nexpires = \"2027-01-01\"\n":        "expires",
+		"[[waiver]]\nid = \"a\"\nreason = \"x\"\nexpires = 2027-01-01T00:00:00Z\n":  "expires = 2027-06-30",
+		"[[waiver]]\nid = \"a\"\nreason = \"x\"\n":                                  "expires = 2027-06-30",
+		"[[waiver]]\nid = \"a\"\nreason = \" \"\nexpires = 2027-01-01\n":            "no reason",
+		"[[waiver]]\nreason = \"x\"\nexpires = 2027-01-01\n":                        "no id",
+		"[[waiver]]\nid = \"a\"\nreason = \"x\"\nexpires = 2027-01-01\nuntil = 1\n": "waiver.until",
+		"[[waivers]]\nid = \"a\"\n":                                                 "waivers",
+		"[[waiver]]\nid = \"[\"\nreason = \"x\"\nexpires = 2027-01-01\n":            "glob",
+		"":       "no [[waiver]]",
+		"waiver": "--waivers",
+		strings.Repeat("# long\n", maxConfigFile): "too long",
+	} {
+		write(t, file, text)
+		d.fails(exitUsage, "", strict, part)
+	}
+	d.fails(exitUsage, "", append(args, "--waivers", "/nonexistent/waivers"), "/nonexistent/waivers")
 }
