@@ -18,7 +18,8 @@
 //	the request that the case is about ──► pass, or fail (warn when not a MUST)
 //
 // Cases do not share tokens: each gets its own grant. Those that load or attack
-// the server (Abuse) run last, only when asked for, and only on loopback.
+// the server (Abuse) run last, only when asked for, and only on loopback or
+// where the caller says that the server is theirs.
 // Nothing that is secret gets into a Report: it is taken out by value.
 //
 // The package does not decide about TLS, does not drive a browser, and has no

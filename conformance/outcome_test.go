@@ -156,6 +156,18 @@ func TestAbuseIsAskedForAndStaysOnLoopback(t *testing.T) {
 			t.Errorf("%s at %s: %s %q, want %s", r.ID, far.url, r.Outcome, r.Why, want)
 		}
 	}
+	// Who owns it may, and is not slowed down.
+	start := time.Now()
+	for _, r := range run(t, target, conformance.Options{Only: []string{"rt-race-16"}, Abuse: true, Owned: true, Rate: 1}).Results {
+		if r.Outcome != conformance.Pass || time.Since(start) > 15*time.Second {
+			t.Errorf("%s at %s, owned: %s %q after %v", r.ID, far.url, r.Outcome, r.Why, time.Since(start))
+		}
+	}
+	for _, r := range run(t, target, conformance.Options{Only: []string{"rt-race-16"}, Owned: true, Rate: 1000}).Results {
+		if r.Outcome != conformance.Skipped {
+			t.Errorf("%s without Abuse: %s", r.ID, r.Outcome)
+		}
+	}
 }
 
 // newFarIssuer is one that has an https name, not a loopback one.

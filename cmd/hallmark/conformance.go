@@ -45,7 +45,8 @@ type conformanceCmd struct {
 
 	Only    []string      `sep:"," placeholder:"GLOB" help:"Run only the cases with these ids."`
 	Skip    []string      `sep:"," placeholder:"GLOB" help:"Leave out the cases with these ids."`
-	Abuse   bool          `help:"Also run the cases that load or attack the server; on loopback only."`
+	Abuse   bool          `help:"Also run the cases that load or attack the server; on loopback, or with --i-own-this-server."`
+	Owned   bool          `name:"i-own-this-server" help:"Load and attack the server with --abuse though it is not on loopback. Do so with your own only."`
 	Rate    float64       `placeholder:"N" help:"Requests per second. Default: 5, and no limit on loopback."`
 	Timeout time.Duration `default:"10s" placeholder:"DURATION" help:"How long to wait for one answer."`
 	MaxWait time.Duration `default:"60s" placeholder:"DURATION" help:"The longest Retry-After to obey."`
@@ -69,9 +70,11 @@ func (c *conformanceCmd) Run(ctx context.Context, p *process) error {
 	}
 	options := conformance.Options{
 		Only: c.Only, Skip: c.Skip, Abuse: c.Abuse, Rate: c.Rate, Timeout: c.Timeout, MaxWait: c.MaxWait,
-		Strict: c.NoWarn, Waivers: waivers,
+		Strict: c.NoWarn, Waivers: waivers, Owned: c.Owned,
 	}
+	clear := caseProgress(p.stderr, &options)
 	report, err := conformance.Run(ctx, target, options)
+	clear()
 	if err != nil {
 		return fmt.Errorf("conformance: %w", err)
 	}
