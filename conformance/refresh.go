@@ -109,7 +109,7 @@ func reuseRevokes(ctx context.Context, p *Probe) Verdict {
 		p.pause(ctx, window+time.Second)
 	}
 	if v := refused("invalid_grant")(p.send(ctx, p.as(c, refreshForm(t.refresh)))); v.Outcome != Pass {
-		return fail("the spent token: %s (a server that allows retries: give --retry-window)", v.Why)
+		return fail("the spent token: %s (a server that allows retries: give --rt-grace)", v.Why)
 	}
 	if v := refused("invalid_grant")(p.send(ctx, p.as(c, refreshForm(next.refresh)))); v.Outcome != Pass {
 		return fail("its successor after the reuse: %s", v.Why)

@@ -61,9 +61,9 @@ func (s *Server) handleWithin(limit time.Duration, endpoint string, h handlerFun
 // secure sets what every answer of an endpoint carries.
 func (s *Server) secure(h http.Header, requestID string) {
 	h.Set("Request-Id", requestID)
-	h.Set("Cache-Control", "no-store") // RFC 6749 §5.1
-	h.Set("Pragma", "no-cache")        // RFC 6749 §5.1
-	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")         // RFC 6749 §5.1
+	h.Set("Pragma", "no-cache")                // RFC 6749 §5.1
+	h.Set("X-Content-Type-Options", "nosniff") // WHATWG Fetch
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	if s.https {
 		h.Set("Strict-Transport-Security", "max-age=31536000") // RFC 6797 §7.2: never over http

@@ -41,7 +41,7 @@ type conformanceCmd struct {
 
 	Scope          string        `placeholder:"SCOPES" help:"Scopes to ask for, separated by spaces. Default: none are asked for."`
 	ScopeUngranted string        `name:"scope-ungranted" placeholder:"SCOPE" help:"A scope outside --scope that the client may ask for."`
-	RetryWindow    time.Duration `placeholder:"DURATION" help:"How long the issuer lets the client repeat a refresh with the same token."`
+	RetryWindow    time.Duration `name:"rt-grace" aliases:"retry-window" placeholder:"DURATION" help:"How long the issuer lets the client repeat a refresh with the same token."`
 
 	Only    []string      `sep:"," placeholder:"GLOB" help:"Run only the cases with these ids."`
 	Skip    []string      `sep:"," placeholder:"GLOB" help:"Leave out the cases with these ids."`

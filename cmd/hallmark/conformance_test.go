@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -63,6 +64,17 @@ func TestConformanceWaivers(t *testing.T) {
 	write(t, file, "[[waiver]]\nid = \"meta-cors\"\nreason = \"No pages use it.\"\nexpires = 2026-01-01\n[[waiver]]\nid = \"meta-8414-*\"\nreason = \"x\"\nexpires = 9999-12-31\n")
 	if out := ends(exitUnverified, strict...); !strings.Contains(out, "expired (2026-01-01)") || !strings.Contains(out, "unused (9999-12-31)") {
 		t.Errorf("expired and unused:\n%s", out)
+	}
+	// The manual's is one.
+	manual, err := os.ReadFile(filepath.Join(repo(t), "docs", "conformance.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, _ := strings.Cut(string(manual), "```toml\n")
+	block, _, _ = strings.Cut(block, "```")
+	write(t, file, block)
+	if waivers, err := readWaivers(file); err != nil || len(waivers) != 1 {
+		t.Errorf("the manual's file: %v, %v", waivers, err)
 	}
 	for text, part := range map[string]string{
 		"[[waiver]]\nid = \"a\"\nreason = \"x\"\nexpires = \"2027-01-01\"\n":        "expires",
