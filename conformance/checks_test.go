@@ -61,6 +61,8 @@ func TestCasesAreInTheList(t *testing.T) {
 		}
 		if mode := conformance.Mode(row[2]); c.Abuse != (mode == conformance.Attack) || mode == conformance.Resource || mode == conformance.Verifier {
 			t.Errorf("%s: mode %s, Abuse %v", c.ID, mode, c.Abuse)
+		} else if hook := slices.ContainsFunc(c.Needs, func(in conformance.Input) bool { return strings.HasPrefix(string(in), "--hook-") }); hook != (mode == conformance.Hand) {
+			t.Errorf("%s: mode %s, needs %v", c.ID, mode, c.Needs)
 		}
 	}
 }

@@ -22,8 +22,10 @@
 // where the caller says that the server is theirs.
 // Nothing that is secret gets into a Report: it is taken out by value.
 //
-// The package does not decide about TLS, does not drive a browser, and has no
-// case that needs a hand on the server (rotation, restart, clock).
+// Hooks are the caller's hands on the server, for the cases about rotations,
+// restarts and users who are disabled.
+//
+// The package does not decide about TLS, and does not drive a browser.
 package conformance
 
 import (
@@ -59,6 +61,7 @@ func Cases() []Case {
 	return slices.Concat(
 		metadataCases(), metadataMemberCases(), metadataTruthCases(), metadataClaimCases(), metadataHTTPCases(),
 		jwksFormCases(), jwksCases(), tokenCases(), tokenAnswerCases(), clientAuthCases(),
-		passwordCases(), refreshCases(), refreshScopeCases(), accessTokenCases(), introspectionCases(), httpCases(), abuseCases(),
+		passwordCases(), refreshCases(), refreshScopeCases(), accessTokenCases(), introspectionCases(), httpCases(),
+		rotationCases(), handCases(), abuseCases(), disabledCases(),
 	)
 }

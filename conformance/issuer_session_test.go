@@ -159,6 +159,7 @@ func (is *issuer) accessToken(s *session, scope []string) string {
 	case is.mutated("unpublished-key"):
 		key = is.stray.Key
 	}
+	is.turned.hidden = false
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, &jose.SignerOptions{ExtraHeaders: header})
 	if err != nil {
 		panic(err)

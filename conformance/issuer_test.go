@@ -25,7 +25,8 @@ type issuer struct {
 	plain     string // host and port where it listens without TLS
 	mutations []string
 	key       jose.JSONWebKey
-	stray     jose.JSONWebKey // never published
+	stray     jose.JSONWebKey // published as the one that waits
+	turned    turned
 
 	mu       sync.Mutex
 	clients  map[string]client
@@ -43,6 +44,7 @@ type client struct {
 
 type user struct {
 	password string
+	disabled bool
 	failures int
 	until    time.Time
 }
@@ -68,7 +70,7 @@ func newIssuer(t *testing.T, mutations ...string) *issuer {
 		},
 		users: map[string]*user{"alice": {password: alicePassword}, "victim": {password: victimPassword}},
 	}
-	is.stray.KeyID = is.key.KeyID
+	is.stray.KeyID, is.turned.waiting = is.key.KeyID, "waiting"
 	srv := httptest.NewServer(is.handler())
 	t.Cleanup(srv.Close)
 	is.plain = srv.Listener.Addr().String()
@@ -95,7 +97,7 @@ func (is *issuer) target() conformance.Target {
 		Public: conformance.Client{ID: "spa"},
 		User:   conformance.User{Name: "alice", Password: alicePassword},
 		Victim: conformance.User{Name: "victim", Password: victimPassword},
-		Scope:  "read write", Ungranted: "admin",
+		Scope:  "read write", Ungranted: "admin", Hooks: is.hooks(),
 	}
 }
 

@@ -211,6 +211,9 @@ func (is *issuer) password(w http.ResponseWriter, clientID string, form url.Valu
 		}
 		panic(refusal{status, "invalid_grant", "user"})
 	}
+	if u.disabled {
+		panic(refusal{400, "invalid_grant", "disabled"})
+	}
 	u.failures = 0
 	if is.mutated("victim-locked") && name == "victim" {
 		refuse("invalid_grant")

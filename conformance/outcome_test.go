@@ -31,6 +31,9 @@ func TestNotApplicable(t *testing.T) {
 		{"no-refresh", "rt-ok", "no refresh token"},
 		{"no-rotation", "rt-reuse-revokes-family", "not rotated"},
 		{"basic-only", "cauth-post-ok", "client_secret_post"},
+		{"opaque", "rot-old-verify", "not a signed JWT"},
+		{"token-no-kid", "rot-old-verify", "names no key"},
+		{"no-refresh", "rt-revoked-user", "no refresh token"},
 		{"basic-only", "cauth-public-ok", "does not list none"},
 	} {
 		r := only(t, newIssuer(t, tc.mutation).target(), tc.id)
@@ -61,6 +64,8 @@ func TestInconclusive(t *testing.T) {
 		{"hangup", "rt-race-16", "no answer"},
 		{"issuer-slash", "tok-ct-json", "must not be used"},
 		{"cleartext", "tok-ct-json", "no credentials are sent"},
+		{"hook-fails", "rot-old-stays", "the hook failed: not today"},
+		{"hook-does-nothing", "rot-old-stays", "--hook-wait"},
 		{"no-refresh", "meta-issuer-identical", ""},
 	} {
 		r := only(t, newIssuer(t, tc.mutation).target(), tc.id)

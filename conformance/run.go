@@ -100,6 +100,9 @@ type runner struct {
 	pace    *pace
 	secrets *redactor
 	doc     answer // the metadata document in use; doc.json is nil when there is none
+
+	turned   *turnover  // the rotation of the run, once it happened
+	disabled *disabling // the user that was disabled
 }
 
 func newRunner(t Target, o Options) *runner {
@@ -140,7 +143,7 @@ func (r *runner) result(ctx context.Context, c Case) Result {
 	v, ready := r.gate(c)
 	if ready {
 		_, wait := r.target.strict()
-		ctx, cancel := context.WithTimeout(ctx, caseTimeout+wait+r.maxWait)
+		ctx, cancel := context.WithTimeout(ctx, caseTimeout+wait+r.maxWait+2*r.target.Hooks.Wait)
 		defer cancel()
 		v = verdict(ctx, c, p)
 	}

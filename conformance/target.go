@@ -47,6 +47,8 @@ type Target struct {
 	Ungranted   string        // a scope outside Scope that Client may ask for
 	RetryWindow time.Duration // how long the issuer lets Client repeat a refresh; 0: not at all
 
+	Hooks Hooks
+
 	HTTP *http.Client // default: one of our own; redirects are never followed
 }
 
@@ -65,6 +67,10 @@ const (
 	NeedVictim       Input = "--user2-username and --user2-password-file (a user that wrong passwords may be tried on)"
 	NeedScope        Input = "--scope"
 	NeedTwoScopes    Input = "--scope with two or more values"
+	NeedRotate       Input = "--hook-rotate"
+	NeedRevokeKey    Input = "--hook-revoke-key"
+	NeedRestart      Input = "--hook-restart"
+	NeedDisableUser  Input = "--hook-disable-user"
 	NeedUngranted    Input = "--scope-ungranted (a scope outside --scope that the client may ask for)"
 )
 
@@ -136,7 +142,7 @@ func (t Target) has(in Input) bool {
 	case NeedUngranted:
 		return t.Ungranted != ""
 	}
-	return false
+	return t.Hooks.has(in)
 }
 
 // check refuses targets that cannot be asked, or only in the clear.

@@ -43,6 +43,8 @@ type conformanceCmd struct {
 	ScopeUngranted string        `name:"scope-ungranted" placeholder:"SCOPE" help:"A scope outside --scope that the client may ask for."`
 	RetryWindow    time.Duration `name:"rt-grace" aliases:"retry-window" placeholder:"DURATION" help:"How long the issuer lets the client repeat a refresh with the same token."`
 
+	Hooks Hooks `embed:"" prefix:"hook-" group:"Hands on the server: commands of yours, run by /bin/sh; never run where they are not given"`
+
 	Only    []string      `sep:"," placeholder:"GLOB" help:"Run only the cases with these ids."`
 	Skip    []string      `sep:"," placeholder:"GLOB" help:"Leave out the cases with these ids."`
 	Abuse   bool          `help:"Also run the cases that load or attack the server; on loopback, or with --i-own-this-server."`
@@ -107,7 +109,7 @@ func writeReport(path string, write func(io.Writer) error) error {
 
 // target reads the secrets and fills in the rest.
 func (c *conformanceCmd) target() (conformance.Target, error) {
-	t := conformance.Target{Issuer: c.Issuer, Scope: c.Scope, Ungranted: c.ScopeUngranted, RetryWindow: c.RetryWindow}
+	t := conformance.Target{Issuer: c.Issuer, Scope: c.Scope, Ungranted: c.ScopeUngranted, RetryWindow: c.RetryWindow, Hooks: c.Hooks.hooks(c.Issuer)}
 	for _, party := range []struct {
 		from Party
 		to   *conformance.Client
