@@ -127,7 +127,7 @@ func (v keyView) verifies(token jwt) error {
 // material is what makes a key another one: its public numbers.
 func material(key map[string]any) string {
 	part := map[string]any{}
-	for _, name := range []string{"kty", "crv", "x", "y", "n", "e"} {
+	for _, name := range []string{"crv", "x", "y", "n", "e"} {
 		part[name] = key[name]
 	}
 	text, _ := json.Marshal(part) // what JSON was read from
