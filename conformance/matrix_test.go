@@ -178,7 +178,7 @@ func TestEveryMustHasALine(t *testing.T) {
 		switch reason := elsewhere[c.ID]; {
 		case c.Level != conformance.Must:
 		case !obeyed && reason == "":
-			t.Logf("%s: no comment in server, keys, storage or discovery cites %s", c.ID, c.Section)
+			t.Errorf("%s: no comment in server, keys, storage or discovery cites %s", c.ID, c.Section)
 		case obeyed && reason != "":
 			t.Errorf("%s: it is said to be obeyed nowhere, and is cited", c.ID)
 		}
