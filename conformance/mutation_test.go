@@ -154,7 +154,7 @@ func TestCaseTable(t *testing.T) {
 		switch {
 		case seen[c.ID]:
 			t.Errorf("%s: twice", c.ID)
-		case c.Section == "" || c.Expected == "" || c.Group == "" || c.Run == nil:
+		case c.Section == "" || c.Expected == "" || c.Means == "" || c.Group == "" || c.Run == nil:
 			t.Errorf("%s: incomplete", c.ID)
 		case c.Level != conformance.Must && c.Level != conformance.Should && c.Level != conformance.BCP:
 			t.Errorf("%s: level %q", c.ID, c.Level)
