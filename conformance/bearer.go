@@ -82,6 +82,7 @@ func (p *Probe) carry(ctx context.Context, method, address, contentType string, 
 		all[name] = values
 		p.sent += "; " + strings.ToLower(name) + ": " + header.Get(name)
 	}
+	p.keep(wire{method: method, address: address, header: all, body: body})
 	a, err := p.fetch(ctx, method, address, all, body)
 	if err != nil {
 		panic(stop{undecided("no answer: %v", err)})

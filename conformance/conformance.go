@@ -18,11 +18,14 @@
 //	the request that the case is about ──► pass, or fail (warn when not a MUST)
 //
 // Cases do not share tokens: each gets its own grant. Those that load or attack
-// the server (Abuse) run last, only when asked for, and only on loopback.
+// the server (Abuse) run last, only when asked for, and only on loopback or
+// where the caller says that the server is theirs.
 // Nothing that is secret gets into a Report: it is taken out by value.
 //
-// The package does not decide about TLS, does not drive a browser, and has no
-// case that needs a hand on the server (rotation, restart, clock).
+// Hooks are the caller's hands on the server, for the cases about rotations,
+// restarts and users who are disabled.
+//
+// The package does not decide about TLS, and does not drive a browser.
 package conformance
 
 import (
@@ -64,6 +67,6 @@ func Cases() []Case {
 		resourceCases(), accessTokenCases(), atFormCases(), atClaimCases(), atPersonalCases(), atGrantCases(),
 		revocationCases(), revocationEffectCases(), introspectionCases(), introspectionOtherCases(), bearerCases(), bearerPlaceCases(),
 		httpCases(), httpCORSCases(), httpMethodCases(), httpConnectionCases(), httpTLSCases(), http2Cases(), httpMalformedCases(),
-		abuseCases(), httpForwardedCases(), throttleCases(),
+		rotationCases(), handCases(), abuseCases(), httpForwardedCases(), throttleCases(), disabledCases(),
 	)
 }

@@ -21,7 +21,7 @@ func httpCases() []Case {
 			}),
 		},
 		Case{
-			ID: "http-csp-json", Section: "OWASP ASVS 14.4", Level: BCP, Needs: signsIn(), Run: eachAnswer(closedToBrowsers),
+			ID: "http-csp-json", Section: "OWASP ASVS 4.0 §14.4", Level: BCP, Needs: signsIn(), Run: eachAnswer(closedToBrowsers),
 			Expected: "JSON answers have a Content-Security-Policy with default-src 'none', or sandbox.",
 			Means:    "Should an answer ever be shown as a page, what an attacker got into it runs in the issuer's name.",
 		},
@@ -41,7 +41,7 @@ func httpCases() []Case {
 			Means:    "An attacker who can have text of his put beside a secret reads it off the length of the answers.",
 		},
 		Case{
-			ID: "http-request-id", Section: "good practice", Level: BCP, Needs: signsIn(), Run: requestID,
+			ID: "http-request-id", Section: "measured: most issuers have one", Level: BCP, Needs: signsIn(), Run: requestID,
 			Expected: "A request id, where answers have one, is another for each answer and holds no secret.",
 			Means:    "What a user reports cannot be found in the log, or what may be reported gives a secret away.",
 		},

@@ -29,12 +29,12 @@ func httpMethodCases() []Case {
 			Means:    "A page reads its own requests back, with the credentials that a browser or proxy added.",
 		},
 		Case{
-			ID: "http-error-pages", Section: "OWASP ASVS 14.3", Level: BCP, Needs: []Input{NeedClient}, Run: errorPages,
+			ID: "http-error-pages", Section: "OWASP ASVS 4.0 §14.3", Level: BCP, Needs: []Input{NeedClient}, Run: errorPages,
 			Expected: "Refusals of what is not there, not allowed or malformed are JSON or plain text, without a framework's page or a trace.",
 			Means:    "Clients cannot read what is wrong, and attackers read which software, paths and versions are in use.",
 		},
 		Case{
-			ID: "http-debug-endpoints", Section: "OWASP ASVS 14.3", Level: BCP, Run: debugEndpoints,
+			ID: "http-debug-endpoints", Section: "OWASP ASVS 4.0 §14.3", Level: BCP, Run: debugEndpoints,
 			Expected: "Profiles, metrics, consoles and repositories are not served beside the issuer.",
 			Means:    "Anybody reads the server's memory, configuration or traffic, secrets among them.",
 		},

@@ -2,15 +2,29 @@ package conformance_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 )
 
 // keys are the published ones; a mutation spoils one.
 func (is *issuer) keys() []any {
 	first, second := jwkMembers(is.key.Public()), jwkMembers(is.stray.Public())
-	second["kid"] = "waiting"
+	second["kid"] = is.turned.waiting
 	keys := is.spoilKeys([]any{first, second, rsaMembers()})
+	if is.turned.hidden {
+		keys = keys[1:]
+	}
+	for _, old := range is.turned.retired {
+		members := jwkMembers(old.Public())
+		if is.mutated("rotate-leaks") {
+			members["d"] = "AAAA"
+		}
+		keys = append(keys, members)
+	}
 	switch {
+	case is.turned.gap:
+		is.turned.gap = false
+		return []any{}
 	case is.mutated("private-member"):
 		first["d"] = "AAAA"
 	case is.mutated("no-kid"):
@@ -62,10 +76,14 @@ func (is *issuer) jwks(w http.ResponseWriter, r *http.Request) {
 	case is.mutated("jwks-text"):
 		h.Set("Content-Type", "text/plain")
 	}
-	if !is.mutated("no-etag") {
-		h.Set("ETag", `"1"`)
+	tag := fmt.Sprintf(`"%d"`, is.turned.times+1)
+	if is.mutated("etag-fixed") {
+		tag = `"1"`
 	}
-	if r.Header.Get("If-None-Match") == `"1"` && !is.mutated("etag-ignored") {
+	if !is.mutated("no-etag") {
+		h.Set("ETag", tag)
+	}
+	if r.Header.Get("If-None-Match") == tag && !is.mutated("etag-ignored") {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}

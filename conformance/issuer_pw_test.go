@@ -17,7 +17,7 @@ func (is *issuer) password(w http.ResponseWriter, clientID string, form url.Valu
 	if !known && is.mutated("unknown-user-told") {
 		panic(refusal{400, "invalid_grant", "no such user"})
 	}
-	if known && time.Now().Before(u.until) && (is.claimed == "" || !is.mutated("forwarded-believed")) || is.strangers >= 30 && !is.mutated("no-throttle") {
+	if known && time.Now().Before(u.until) && (is.claimed == "" || !is.mutated("forwarded-believed")) || time.Now().Before(is.sprayed) {
 		is.throttled(w)
 	}
 	if !known || !is.isPassword(u.password, form.Get("password")) {
@@ -27,6 +27,9 @@ func (is *issuer) password(w http.ResponseWriter, clientID string, form url.Valu
 			status = 403
 		}
 		panic(refusal{status, "invalid_grant", "user"})
+	}
+	if u.disabled {
+		panic(refusal{400, "invalid_grant", "disabled"})
 	}
 	u.failures, is.strangers = 0, 0
 	if is.mutated("victim-locked") && name == "victim" {
@@ -97,7 +100,9 @@ func isASCII(s string) bool {
 // failed counts a failure of somebody, or of a name that nobody has.
 func (is *issuer) failed(u *user) {
 	if u == nil {
-		is.strangers++
+		if is.strangers++; is.strangers >= 30 && !is.mutated("no-throttle") {
+			is.strangers, is.sprayed = 0, time.Now().Add(time.Second)
+		}
 		return
 	}
 	if u.failures++; u.failures >= 5 && !is.mutated("no-throttle") {

@@ -26,7 +26,8 @@ type issuer struct {
 	plain     string // host and port where it listens without TLS
 	mutations []string
 	key       jose.JSONWebKey
-	stray     jose.JSONWebKey // never published
+	stray     jose.JSONWebKey // published as the one that waits
+	turned    turned
 
 	mu        sync.Mutex
 	clients   map[string]client
@@ -36,6 +37,7 @@ type issuer struct {
 	seen      []string            // every secret received or issued
 	form      url.Values          // of the request that is answered
 	strangers int                 // failures of names that nobody has, since somebody signed in
+	sprayed   time.Time           // until when nobody signs in, for too many of those
 	requests  int
 	byConn    map[string]string // the client that authenticated first, by address
 	claimed   string            // the address that the present request claims
@@ -49,6 +51,7 @@ type client struct {
 
 type user struct {
 	password string
+	disabled bool
 	failures int
 	until    time.Time
 }
@@ -77,7 +80,7 @@ func newIssuer(t *testing.T, mutations ...string) *issuer {
 		},
 		users: map[string]*user{"alice": {password: alicePassword}, "victim": {password: victimPassword}},
 	}
-	is.stray.KeyID = is.key.KeyID
+	is.stray.KeyID, is.turned.waiting = is.key.KeyID, "waiting"
 	if is.mutated("weak-secret") {
 		is.clients["app"] = client{"S3cr:et-9", conformance.AuthBasic, 0}
 	}
@@ -111,6 +114,7 @@ func (is *issuer) target() conformance.Target {
 		User:   conformance.User{Name: "alice", Password: alicePassword},
 		Victim: conformance.User{Name: "victim", Password: victimPassword},
 		Scope:  "read write", Ungranted: "admin", Forbidden: "billing", Resource: apiResource + " " + otherResource,
+		Hooks: is.hooks(),
 	}
 }
 

@@ -78,9 +78,13 @@ func keysOf(a answer) (keys []map[string]any) {
 	return keys
 }
 
+func privateMembers() []string {
+	return []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
+}
+
 func noPrivate(ctx context.Context, p *Probe) Verdict {
 	for i, k := range p.keySet(ctx) {
-		for _, member := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"} {
+		for _, member := range privateMembers() {
 			if _, ok := k[member]; ok {
 				return fail("key %d has the private member %q: withdraw that key now", i, member)
 			}

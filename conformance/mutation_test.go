@@ -14,7 +14,7 @@ func mutations() map[string]string {
 	all := map[string]string{}
 	for _, group := range []map[string]string{
 		metadataMutations(), jwksMutations(), tokenMutations(), cauthMutations(), pwMutations(), rtMutations(), resMutations(),
-		revMutations(), introMutations(), atMutations(), bearMutations(), httpMutations(),
+		revMutations(), introMutations(), atMutations(), bearMutations(), httpMutations(), hookMutations(),
 	} {
 		maps.Copy(all, group)
 	}
@@ -56,7 +56,9 @@ func right(r conformance.Result) bool {
 }
 
 // slow are the cases of many requests, for tests that run the others often.
-func slow() []string { return []string{"*-race-*", "rt-chain-*", "rt-entropy"} }
+func slow() []string {
+	return []string{"*-race-*", "rt-chain-*", "rt-entropy", "rot-*", "jwks-kid-not-reused"}
+}
 
 func run(t *testing.T, target conformance.Target, o conformance.Options) conformance.Report {
 	t.Helper()
@@ -199,7 +201,7 @@ func TestCaseTable(t *testing.T) {
 		switch {
 		case seen[c.ID]:
 			t.Errorf("%s: twice", c.ID)
-		case c.Section == "" || c.Expected == "" || c.Group == "" || c.Run == nil:
+		case c.Section == "" || c.Expected == "" || c.Means == "" || c.Group == "" || c.Run == nil:
 			t.Errorf("%s: incomplete", c.ID)
 		case c.Level != conformance.Must && c.Level != conformance.Should && c.Level != conformance.BCP:
 			t.Errorf("%s: level %q", c.ID, c.Level)

@@ -33,6 +33,9 @@ func TestNotApplicable(t *testing.T) {
 		{"no-throttle", "http-forwarded-spoof", "not answered 429"},
 		{"no-rotation", "rt-reuse-revokes-family", "not rotated"},
 		{"basic-only", "cauth-post-ok", "client_secret_post"},
+		{"opaque", "rot-old-verify", "not a signed JWT"},
+		{"token-no-kid", "rot-old-verify", "names no key"},
+		{"no-refresh", "rt-revoked-user", "no refresh token"},
 		{"basic-only", "cauth-public-ok", "does not list none"},
 		{"resource-ignored", "res-unknown", "ignored"},
 		{"resource-single", "res-narrow-refresh", "one resource at a time"},
@@ -72,6 +75,8 @@ func TestInconclusive(t *testing.T) {
 		{"hangup", "http-forwarded-spoof", "no answer"},
 		{"issuer-slash", "tok-ct-json", "must not be used"},
 		{"cleartext", "tok-ct-json", "no credentials are sent"},
+		{"hook-fails", "rot-old-stays", "the hook failed: not today"},
+		{"hook-does-nothing", "rot-old-stays", "--hook-wait"},
 		{"no-refresh", "meta-issuer-identical", ""},
 	} {
 		r := only(t, newIssuer(t, tc.mutation).target(), tc.id)
@@ -178,6 +183,18 @@ func TestAbuseIsAskedForAndStaysOnLoopback(t *testing.T) {
 			t.Errorf("%s at %s: %s %q, want %s", r.ID, far.url, r.Outcome, r.Why, want)
 		}
 	}
+	// Who owns it may, and is not slowed down.
+	start := time.Now()
+	for _, r := range run(t, target, conformance.Options{Only: []string{"rt-race-16"}, Abuse: true, Owned: true, Rate: 1}).Results {
+		if r.Outcome != conformance.Pass || time.Since(start) > 15*time.Second {
+			t.Errorf("%s at %s, owned: %s %q after %v", r.ID, far.url, r.Outcome, r.Why, time.Since(start))
+		}
+	}
+	for _, r := range run(t, target, conformance.Options{Only: []string{"rt-race-16"}, Owned: true, Rate: 1000}).Results {
+		if r.Outcome != conformance.Skipped {
+			t.Errorf("%s without Abuse: %s", r.ID, r.Outcome)
+		}
+	}
 }
 
 // newFarIssuer is one that has an https name, not a loopback one.
@@ -229,7 +246,7 @@ func TestRetryWindowIsWaitedFor(t *testing.T) {
 	is := newIssuer(t)
 	target := is.target()
 	target.Client = conformance.Client{ID: "lenient", Secret: secondSecret}
-	if r := only(t, target, "rt-reuse-revokes-family"); r.Outcome != conformance.Fail || !strings.Contains(r.Why, "--retry-window") {
+	if r := only(t, target, "rt-reuse-revokes-family"); r.Outcome != conformance.Fail || !strings.Contains(r.Why, "--rt-grace") {
 		t.Errorf("unannounced window: %s %q", r.Outcome, r.Why)
 	}
 	target.RetryWindow = 200 * time.Millisecond
@@ -377,14 +394,17 @@ func TestNoSecretGetsIntoAReport(t *testing.T) {
 // the issuer, as it is and as it may be written.
 func noSecrets(t *testing.T, is *issuer, report conformance.Report) {
 	t.Helper()
-	var text, js strings.Builder
+	var text, js, xml strings.Builder
 	if err := report.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
 	if err := report.WriteJSON(&js); err != nil {
 		t.Fatal(err)
 	}
-	written := text.String() + js.String()
+	if err := report.WriteJUnit(&xml); err != nil {
+		t.Fatal(err)
+	}
+	written := text.String() + js.String() + xml.String()
 	is.mu.Lock()
 	defer is.mu.Unlock()
 	secrets := append([]string{appSecret, secondSecret, postSecret, alicePassword, victimPassword}, is.seen...)

@@ -47,8 +47,10 @@ func (ps params) String() string {
 // An encoding turns parameters into a body.
 type encoding func(params) (contentType, body string)
 
+const formType = "application/x-www-form-urlencoded"
+
 func formEncoded(ps params) (string, string) {
-	return "application/x-www-form-urlencoded", ps.String()
+	return formType, ps.String()
 }
 
 func jsonEncoded(ps params) (string, string) {

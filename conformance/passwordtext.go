@@ -26,7 +26,7 @@ func passwordTextCases() []Case {
 			Means:    "One person has two accounts, and what is revoked for one goes on for the other.",
 		},
 		Case{
-			ID: "pw-long-password", Section: "OWASP ASVS 5.0, 6.2.8; NIST SP 800-63B-4 §3.1.1.2", Level: BCP, Needs: signsIn(NeedVictim), Run: longPassword,
+			ID: "pw-long-password", Section: "OWASP ASVS 5.0 §6.2.8; NIST SP 800-63B-4 §3.1.1.2", Level: BCP, Needs: signsIn(NeedVictim), Run: longPassword,
 			Expected: "The right password with more behind it, up to 100,000 bytes, is refused, and so are its first 72 bytes.",
 			Means:    "What is behind the 72nd byte of a password does not count (bcrypt), and nobody tells its user.",
 		},

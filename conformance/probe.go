@@ -38,6 +38,7 @@ type stop struct{ Verdict }
 type Probe struct {
 	*runner
 	sent, got string
+	wires     map[string]wire // by what stands in sent
 }
 
 // call is a request with credentials before it is sent.
@@ -130,9 +131,10 @@ func (p *Probe) try(ctx context.Context, method, address string, header http.Hea
 		p.sent += "; " + strings.ToLower(name) + ": " + header.Get(name)
 	}
 	if body != nil {
-		header = http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+		header = http.Header{"Content-Type": {formType}}
 	}
 	p.learn(call{body: body})
+	p.keep(wire{method: method, address: address, header: header, body: body.String(), fields: body})
 	a, err := p.fetch(ctx, method, address, header, body.String())
 	if err == nil {
 		p.got = a.String()
@@ -160,6 +162,11 @@ func (p *Probe) note(q call, a answer, err error) {
 		parts = append(parts, "with a DPoP proof")
 	}
 	p.sent, p.got = strings.Join(parts, " "), "no answer"
+	header := q.header.Clone()
+	if body != "" {
+		header.Set("Content-Type", contentType)
+	}
+	p.keep(wire{method: q.method, address: address, header: header, body: body, fields: q.body})
 	if err == nil {
 		p.got = a.String()
 	}
@@ -172,13 +179,13 @@ func (p *Probe) learn(q call) {
 		for _, v := range ps {
 			switch v.name {
 			case "password", "client_secret", "refresh_token", "token":
-				p.secrets.learn(v.name, v.value)
+				p.secrets.name("OTHER_"+strings.ToUpper(v.name), v.name, v.value)
 			}
 		}
 	}
 	for _, header := range q.header.Values("Authorization") {
 		_, credentials, _ := strings.Cut(header, " ")
-		p.secrets.learn("credentials", strings.TrimSpace(credentials))
+		p.secrets.name("OTHER_CREDENTIALS", "credentials", strings.TrimSpace(credentials))
 	}
 }
 

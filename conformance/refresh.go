@@ -40,7 +40,7 @@ func refreshCases() []Case {
 		},
 		Case{
 			ID: "rt-old-refused", Section: "RFC 9700 §4.14.2; RFC 6749 §6", Level: Must, Needs: signsIn(), Run: oldRefused,
-			Expected: "A spent refresh token is 400 invalid_grant (after --retry-window, where retries are allowed).",
+			Expected: "A spent refresh token is 400 invalid_grant (after --rt-grace, where retries are allowed).",
 			Means:    "Rotation protects nobody: each token that was ever issued goes on working.",
 		},
 		Case{
@@ -133,7 +133,7 @@ func (p *Probe) spent(ctx context.Context) (c Client, old, next tokens) {
 // reuses presents a spent token again.
 func (p *Probe) reuses(ctx context.Context, c Client, old tokens) Verdict {
 	if v := refused("invalid_grant")(p.send(ctx, p.as(c, refreshForm(old.refresh)))); v.Outcome != Pass {
-		return fail("the spent token: %s (a server that allows retries: give --retry-window)", v.Why)
+		return fail("the spent token: %s (a server that allows retries: give --rt-grace)", v.Why)
 	}
 	return pass()
 }

@@ -20,11 +20,14 @@ const (
 	Warn         Outcome = "warn"         // a SHOULD or best practice does not hold
 	NA           Outcome = "n/a"          // the server does not claim the feature
 	Skipped      Outcome = "skipped"      // an input is missing
+	Waived       Outcome = "waived"       // it failed or warned, and a waiver says why that may be for now
 	Inconclusive Outcome = "inconclusive" // the valid request failed too, the connection broke, or the server throttled
 )
 
 // Outcomes returns all, what needs attention first.
-func Outcomes() []Outcome { return []Outcome{Fail, Inconclusive, Warn, Skipped, NA, Pass} }
+func Outcomes() []Outcome {
+	return []Outcome{Fail, Inconclusive, Warn, Waived, Skipped, NA, Pass}
+}
 
 // A Result is one case's outcome with its evidence. It holds no secret.
 type Result struct {
@@ -32,20 +35,26 @@ type Result struct {
 	Group    string        `json:"group"`
 	Level    Level         `json:"level"`
 	Section  string        `json:"section"`
+	Links    []string      `json:"links,omitempty"` // where to read the section
 	Outcome  Outcome       `json:"outcome"`
 	Expected string        `json:"expected"`
-	Why      string        `json:"why,omitempty"`  // what was wrong, missing or absent
-	Sent     string        `json:"sent,omitempty"` // the deciding request
-	Got      string        `json:"got,omitempty"`  // and its answer
+	Why      string        `json:"why,omitempty"`   // what was wrong, missing or absent
+	Means    string        `json:"means,omitempty"` // for users, where the case does not hold
+	Sent     string        `json:"sent,omitempty"`  // the deciding request
+	Got      string        `json:"got,omitempty"`   // and its answer
+	Curl     string        `json:"curl,omitempty"`  // repeats the request, in bash or zsh; secrets are variables in it
+	Waived   *Pardon       `json:"waived,omitempty"`
 	Took     time.Duration `json:"took_ns"`
 }
 
 // A Report is the outcome of a run.
 type Report struct {
-	Schema  int       `json:"schema"` // 1
-	Issuer  string    `json:"issuer"`
-	Started time.Time `json:"started"` // UTC
-	Results []Result  `json:"results"`
+	Schema  int         `json:"schema"` // 1
+	Issuer  string      `json:"issuer"`
+	Started time.Time   `json:"started"`          // UTC
+	Strict  bool        `json:"strict,omitempty"` // warnings count as failures
+	Waivers []WaiverUse `json:"waivers,omitempty"`
+	Results []Result    `json:"results"`
 }
 
 // Count returns how many cases ended in o.
@@ -60,15 +69,15 @@ func (r Report) Count(o Outcome) int {
 }
 
 // Passed reports whether some case passed, none failed and none was
-// inconclusive. Warnings do not count.
+// inconclusive. Warnings do not count, unless the report is strict.
 func (r Report) Passed() bool { return r.ExitCode() == 0 }
 
 // ExitCode is 0 when Passed, 1 when a case failed, 2 when the run proves nothing.
 func (r Report) ExitCode() int {
 	switch {
-	case r.Count(Fail) > 0:
+	case slices.ContainsFunc(r.Results, func(result Result) bool { return r.failing(result.Outcome) }):
 		return 1
-	case r.Count(Inconclusive) > 0 || r.Count(Pass)+r.Count(Warn) == 0:
+	case r.Count(Inconclusive) > 0 || r.Count(Pass)+r.Count(Warn)+r.Count(Waived) == 0:
 		return 2
 	}
 	return 0
@@ -97,24 +106,42 @@ func (r Report) WriteText(w io.Writer) error {
 	for _, result := range results {
 		result.writeText(&b)
 	}
-	fmt.Fprintf(&b, "\n%s\n", r.Summary())
+	b.WriteString("\n")
+	for _, use := range r.Waivers {
+		if text := use.text(); text != "" {
+			fmt.Fprintln(&b, text)
+		}
+	}
+	fmt.Fprintln(&b, r.Summary())
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
 func (r Result) writeText(b *strings.Builder) {
 	fmt.Fprintf(b, "%-13s%-28s  %-6s  %s\n", r.Outcome, r.ID, r.Level, r.Section)
-	lines := [][2]string{{"why", r.Why}}
-	switch r.Outcome {
-	case Fail, Warn, Inconclusive:
-		lines = [][2]string{{"expected", r.Expected}, {"why", r.Why}, {"sent", r.Sent}, {"got", r.Got}}
-	}
-	for _, line := range lines {
-		if line[1] != "" {
-			fmt.Fprintf(b, "             %-9s %s\n", line[0], line[1])
-		}
+	for _, line := range r.lines() {
+		fmt.Fprintf(b, "             %-9s %s\n", line[0], line[1])
 	}
 }
+
+// lines are what is to be said about the outcome.
+func (r Result) lines() [][2]string {
+	lines := [][2]string{{"why", r.Why}}
+	if r.Waived != nil {
+		lines = append(lines, [2]string{"waived", fmt.Sprintf("%s until %s: %s", r.Waived.Outcome, r.Waived.Expires, r.Waived.Reason)})
+	}
+	switch r.Outcome {
+	case Fail, Warn, Inconclusive:
+		lines = [][2]string{
+			{"expected", r.Expected}, {"why", r.Why}, {"means", r.Means}, {"sent", r.Sent}, {"got", r.Got},
+			{"curl", r.Curl}, {"read", strings.Join(r.Links, " ")},
+		}
+	}
+	return slices.DeleteFunc(lines, func(line [2]string) bool { return line[1] == "" })
+}
+
+// failing reports whether a case that ended so fails the run.
+func (r Report) failing(o Outcome) bool { return o == Fail || r.Strict && o == Warn }
 
 // WriteJSON writes the report as one JSON object.
 func (r Report) WriteJSON(w io.Writer) error {

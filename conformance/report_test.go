@@ -23,11 +23,16 @@ func inJSON(s string) string {
 func sample() conformance.Report {
 	return conformance.Report{
 		Schema: 1, Issuer: "https://issuer.example", Started: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC),
+		Waivers: []conformance.WaiverUse{
+			{ID: "cauth-*", Reason: "The gateway is to be replaced.", Expires: "2027-01-01", State: conformance.WaiverUsed},
+			{ID: "pw-*", Reason: "Nobody knows.", Expires: "2026-01-01", State: conformance.WaiverExpired},
+		},
 		Results: []conformance.Result{
 			{ID: "meta-8414-path", Group: "metadata", Level: conformance.Must, Section: "RFC 8414 §3, §3.1", Outcome: conformance.Pass, Expected: "The document is there.", Sent: "GET x", Got: "200", Took: 3 * time.Millisecond},
 			{ID: "meta-oidc-path", Group: "metadata", Level: conformance.Should, Section: "OIDC Discovery §4", Outcome: conformance.NA, Expected: "The document is there too.", Why: "404", Sent: "GET y", Got: "404"},
-			{ID: "tok-dup-scope", Group: "token", Level: conformance.Must, Section: "RFC 6749 §3.2, §5.2", Outcome: conformance.Fail, Expected: "scope twice is refused.", Why: "a token was issued", Sent: "POST https://issuer.example/token scope=a&scope=a&password=[password]", Got: "200 application/json; members access_token"},
+			{ID: "tok-dup-scope", Group: "token", Level: conformance.Must, Section: "RFC 6749 §3.2, §5.2", Outcome: conformance.Fail, Expected: "scope twice is refused.", Links: []string{"https://www.rfc-editor.org/rfc/rfc6749#section-3.2", "https://www.rfc-editor.org/rfc/rfc6749#section-5.2"}, Why: "a token was issued", Means: "What is checked may not be what is granted.", Curl: `curl -sS -i https://issuer.example/token --data-urlencode scope=a --data-urlencode scope=a --data-urlencode password="$PASSWORD"`, Sent: "POST https://issuer.example/token scope=a&scope=a&password=[password]", Got: "200 application/json; members access_token"},
 			{ID: "jwks-etag", Group: "jwks", Level: conformance.BCP, Section: "RFC 9110 §8.8.3", Outcome: conformance.Warn, Expected: "There is an ETag.", Why: "no ETag", Sent: "GET z", Got: "200 application/json"},
+			{ID: "cauth-challenge", Group: "cauth", Level: conformance.Must, Section: "RFC 6749 §5.2", Outcome: conformance.Waived, Expected: "There is a challenge.", Why: "no challenge", Sent: "POST x", Got: "401", Waived: &conformance.Pardon{Outcome: conformance.Fail, Reason: "The gateway is to be replaced.", Expires: "2027-01-01"}},
 			{ID: "rt-client-bound", Group: "rt", Level: conformance.Must, Section: "RFC 6749 §6", Outcome: conformance.Skipped, Expected: "It is refused.", Why: "give --client2-id"},
 			{ID: "rt-unknown", Group: "rt", Level: conformance.Must, Section: "RFC 6749 §5.2", Outcome: conformance.Inconclusive, Expected: "It is refused.", Why: "no answer: EOF", Sent: "POST …", Got: "no answer"},
 		},
@@ -38,6 +43,7 @@ func TestReportWriters(t *testing.T) {
 	for name, write := range map[string]func(conformance.Report, *strings.Builder) error{
 		"report.txt":  func(r conformance.Report, b *strings.Builder) error { return r.WriteText(b) },
 		"report.json": func(r conformance.Report, b *strings.Builder) error { return r.WriteJSON(b) },
+		"report.xml":  func(r conformance.Report, b *strings.Builder) error { return r.WriteJUnit(b) },
 	} {
 		var got strings.Builder
 		if err := write(sample(), &got); err != nil {
@@ -64,6 +70,7 @@ func TestExitCode(t *testing.T) {
 		outcomes []conformance.Outcome
 		want     int
 	}{
+		{[]conformance.Outcome{conformance.Waived, conformance.Skipped}, 0},
 		{nil, 2},
 		{[]conformance.Outcome{conformance.Skipped, conformance.NA}, 2},
 		{[]conformance.Outcome{conformance.Pass}, 0},
@@ -77,6 +84,10 @@ func TestExitCode(t *testing.T) {
 		}
 		if got := r.ExitCode(); got != tc.want || r.Passed() != (tc.want == 0) {
 			t.Errorf("%v: exit code %d, passed %v, want %d", tc.outcomes, got, r.Passed(), tc.want)
+		}
+		r.Strict = true
+		if got := r.ExitCode(); r.Count(conformance.Warn) > 0 && got != 1 || r.Count(conformance.Warn) == 0 && got != tc.want {
+			t.Errorf("%v, strict: exit code %d", tc.outcomes, got)
 		}
 	}
 }

@@ -13,11 +13,16 @@ import (
 // Options are how to run. The zero value is safe against anybody's server.
 type Options struct {
 	Only, Skip []string      // globs of case ids (path.Match); Only empty: all
-	Abuse      bool          // also the cases that load or attack; loopback only
+	Abuse      bool          // also the cases that load or attack
+	Owned      bool          // the server is the caller's own: Abuse off loopback too, and as fast as it takes
 	Rate       float64       // requests per second; 0: 5, and without limit on loopback
 	Timeout    time.Duration // of one request; 0: 10 s
 	MaxWait    time.Duration // longest obeyed Retry-After; 0: 60 s
-	Done       func(Result)  // called after each case, for progress; may be nil
+	Strict     bool          // a warning fails the run
+	Waivers    []Waiver
+	// For progress, before and after each case; may be nil.
+	Begin func(id string, n, of int) // the nth of so many
+	Done  func(Result)
 }
 
 const (
@@ -30,9 +35,14 @@ const (
 // not run at all (bad target, bad glob, issuer not reachable, ctx ended): the
 // Report then holds what was done until then.
 func Run(ctx context.Context, t Target, o Options) (Report, error) {
-	report := Report{Schema: 1, Issuer: t.Issuer, Started: time.Now().UTC()}
+	report := Report{Schema: 1, Issuer: t.Issuer, Started: time.Now().UTC(), Strict: o.Strict}
 	if err := t.check(); err != nil {
 		return report, err
+	}
+	for _, w := range o.Waivers {
+		if err := w.check(); err != nil {
+			return report, err
+		}
 	}
 	cases, err := o.selected(Cases())
 	if err != nil {
@@ -42,16 +52,21 @@ func Run(ctx context.Context, t Target, o Options) (Report, error) {
 	if err := r.discover(ctx); err != nil {
 		return report, fmt.Errorf("issuer not reachable: %s", r.secrets.clean(err.Error()))
 	}
-	for _, c := range cases {
+	for i, c := range cases {
 		if err := ctx.Err(); err != nil {
 			return report, err
 		}
+		if o.Begin != nil {
+			o.Begin(c.ID, i+1, len(cases))
+		}
 		result := r.result(ctx, c)
+		pardon(&result, o.Waivers, report.Started)
 		report.Results = append(report.Results, result)
 		if o.Done != nil {
 			o.Done(result)
 		}
 	}
+	report.Waivers = uses(o.Waivers, report.Results, report.Started)
 	return report, nil
 }
 
@@ -79,11 +94,15 @@ func (o Options) selected(cases []Case) ([]Case, error) {
 type runner struct {
 	target  Target
 	abuse   bool
+	owned   bool
 	maxWait time.Duration
 	http    *http.Client
 	pace    *pace
 	secrets *redactor
 	doc     answer // the metadata document in use; doc.json is nil when there is none
+
+	turned   *turnover  // the rotation of the run, once it happened
+	disabled *disabling // the user that was disabled
 }
 
 func newRunner(t Target, o Options) *runner {
@@ -95,14 +114,21 @@ func newRunner(t Target, o Options) *runner {
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	client.Timeout = or(o.Timeout, defaultTimeout)
 	r := &runner{
-		target: t, abuse: o.Abuse, maxWait: or(o.MaxWait, defaultMaxWait), http: &client,
+		target: t, abuse: o.Abuse, owned: o.Owned, maxWait: or(o.MaxWait, defaultMaxWait), http: &client,
 		pace: newPace(o.Rate, t.loopback()), secrets: &redactor{},
 	}
-	for _, c := range []Client{t.Client, t.Second, t.Basic, t.Post, t.Public, t.Strict, t.API, t.NoPassword, t.NoRefresh} {
-		r.secrets.learn("client_secret", c.Secret)
+	for _, c := range []struct {
+		flag string
+		Client
+	}{
+		{"CLIENT", t.Client}, {"CLIENT2", t.Second}, {"BASIC_CLIENT", t.Basic},
+		{"POST_CLIENT", t.Post}, {"PUBLIC_CLIENT", t.Public}, {"STRICT_CLIENT", t.Strict},
+		{"API_CLIENT", t.API}, {"NO_PASSWORD_CLIENT", t.NoPassword}, {"NO_REFRESH_CLIENT", t.NoRefresh},
+	} {
+		r.secrets.name(c.flag+"_SECRET", "client_secret", c.Secret)
 	}
 	r.secrets.learn("password", t.User.Password)
-	r.secrets.learn("password", t.Victim.Password)
+	r.secrets.name("USER2_PASSWORD", "password", t.Victim.Password)
 	return r
 }
 
@@ -110,21 +136,30 @@ func newRunner(t Target, o Options) *runner {
 func (r *runner) result(ctx context.Context, c Case) Result {
 	start := time.Now()
 	p := &Probe{runner: r}
+	if c.Abuse && r.owned { // a race at five requests a second is none
+		unpaced := *r
+		unpaced.pace = &pace{}
+		p.runner = &unpaced
+	}
 	v, ready := r.gate(c)
 	if ready {
 		_, wait := r.target.strict()
-		ctx, cancel := context.WithTimeout(ctx, caseTimeout+wait+r.maxWait)
+		ctx, cancel := context.WithTimeout(ctx, caseTimeout+wait+r.maxWait+2*r.target.Hooks.Wait)
 		defer cancel()
 		v = verdict(ctx, c, p)
 	}
 	if v.Outcome == Fail && c.Level != Must {
 		v.Outcome = Warn
 	}
-	return Result{
-		ID: c.ID, Group: c.Group, Level: c.Level, Section: c.Section, Expected: c.Expected,
-		Outcome: v.Outcome, Why: r.secrets.clean(v.Why), Sent: r.secrets.clean(p.sent), Got: r.secrets.clean(p.got),
+	result := Result{
+		ID: c.ID, Group: c.Group, Level: c.Level, Section: c.Section, Links: links(c.Section), Expected: c.Expected,
+		Outcome: v.Outcome, Why: r.secrets.clean(v.Why), Sent: r.secrets.clean(p.sent), Got: r.secrets.clean(p.got), Curl: p.curl(),
 		Took: time.Since(start),
 	}
+	if v.Outcome == Fail || v.Outcome == Warn {
+		result.Means = c.Means
+	}
+	return result
 }
 
 // gate reports whether the case can run, else its verdict.
@@ -140,8 +175,11 @@ func (r *runner) gate(c Case) (Verdict, bool) {
 	if !r.abuse {
 		return Verdict{Skipped, "give --abuse"}, false
 	}
+	if r.owned {
+		return Verdict{}, true
+	}
 	if u, err := r.tokenEndpoint(); !r.target.loopback() || err == nil && !loopback(u) {
-		return Verdict{Skipped, "it loads the server, and this one is not on loopback"}, false
+		return Verdict{Skipped, "it loads the server, and this one is not on loopback; if it is yours, give --i-own-this-server"}, false
 	}
 	return Verdict{}, true
 }

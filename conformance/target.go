@@ -56,6 +56,7 @@ type Target struct {
 	RetryWindow time.Duration // how long the issuer lets Client repeat a refresh; 0: not at all
 
 	ResourceURL string // a protected resource: takes access tokens of Client for Scope, with GET
+	Hooks       Hooks
 
 	HTTP *http.Client // default: one of our own; redirects are never followed
 }
@@ -79,6 +80,10 @@ const (
 	NeedVictim       Input = "--user2-username and --user2-password-file (a user that wrong passwords may be tried on)"
 	NeedScope        Input = "--scope"
 	NeedTwoScopes    Input = "--scope with two or more values"
+	NeedRotate       Input = "--hook-rotate"
+	NeedRevokeKey    Input = "--hook-revoke-key"
+	NeedRestart      Input = "--hook-restart"
+	NeedDisableUser  Input = "--hook-disable-user"
 	NeedUngranted    Input = "--scope-ungranted (a scope outside --scope that the client may ask for)"
 	NeedForbidden    Input = "--scope-forbidden (a scope that the second client may ask for, and the first may not)"
 	NeedUnicode      Input = "--user2-password-file with a password that has characters outside ASCII"
@@ -170,7 +175,7 @@ func (t Target) has(in Input) bool {
 	case NeedTwoResources:
 		return len(strings.Fields(t.Resource)) > 1
 	}
-	return false
+	return t.Hooks.has(in)
 }
 
 // check refuses targets that cannot be asked, or only in the clear.

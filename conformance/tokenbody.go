@@ -64,8 +64,6 @@ func tokenBodyCases() []Case {
 	)
 }
 
-const formType = "application/x-www-form-urlencoded"
-
 // written is form-encoding, and then what change makes of it.
 func written(change func(string) string) encoding {
 	return func(ps params) (string, string) { return formType, change(ps.String()) }

@@ -26,7 +26,7 @@ func tokenLeakCases() []Case {
 			Means:    "Secrets get into logs of answers, and an attacker's markup into a page of the issuer.",
 		},
 		Case{
-			ID: "tok-error-no-stack", Section: "CWE-209; OWASP ASVS 5.0, 16.5.1", Level: BCP, Needs: signsIn(), Run: eachOdd(stackComplaint),
+			ID: "tok-error-no-stack", Section: "CWE-209; OWASP ASVS 5.0 §16.5.1", Level: BCP, Needs: signsIn(), Run: eachOdd(stackComplaint),
 			Expected: "No stack trace, file path, SQL or framework page is answered to odd requests.",
 			Means:    "An attacker learns which versions, files and queries to attack.",
 		},

@@ -53,7 +53,7 @@ func parseURL(s string) (*url.URL, error) {
 		return nil, errors.New("it is not an absolute URL with a host")
 	case u.User != nil:
 		return nil, errors.New("it holds a user name or password")
-	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
+	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()): // RFC 8414 §6.1
 		return u, nil
 	}
 	return nil, errors.New("it is not https (plain http is for loopback addresses only)")

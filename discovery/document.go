@@ -46,7 +46,7 @@ func (d *Document) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// RFC 9700 §2.6: metadata and key sets are for browsers too. Without credentials, since they are public.
 	h.Set("Access-Control-Allow-Origin", "*")
 	switch r.Method {
-	case http.MethodGet, http.MethodHead:
+	case http.MethodGet, http.MethodHead: // RFC 9110 §9.3.2
 	case http.MethodOptions:
 		h.Set("Allow", allowed)
 		h.Set("Access-Control-Allow-Methods", allowed)
@@ -63,8 +63,8 @@ func (d *Document) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// RFC 7517 §8.5.1 has a type of its own for key sets, but the general one
 	// is understood by every client, the special one is not.
 	h.Set("Content-Type", "application/json")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(d.maxAge.Seconds()))) // RFC 9111 §5.2.2
+	h.Set("X-Content-Type-Options", "nosniff")                                       // WHATWG Fetch
+	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(d.maxAge.Seconds()))) // RFC 9111 §5.2.2.1
 	h.Set("ETag", d.etag)
 	if isPlain(r) {
 		h.Set("Accept-Ranges", "bytes")
@@ -72,7 +72,7 @@ func (d *Document) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(d.body) // nothing of it where the method is HEAD
 		return
 	}
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(d.body)) // answers If-None-Match, RFC 9110 §13.1.2
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(d.body)) // answers If-None-Match with 304: RFC 9110 §13.1.2, §15.4.5
 }
 
 // isPlain reports a request for the whole document without a condition. Most

@@ -18,7 +18,7 @@ import (
 func NewKeySet(keys []jose.JSONWebKey) (*Document, error) {
 	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
 	for _, key := range keys {
-		if len(algorithms(key.Key)) == 0 { // public keys only, RFC 7517 §9.2
+		if len(algorithms(key.Key)) == 0 { // public keys only: RFC 7517 §9.2; RFC 7518 §6.2.2, §6.3.2, §6.4
 			return nil, fmt.Errorf("key %q: a %T has no place in a public key set", key.KeyID, key.Key)
 		}
 		if key.Algorithm == "" {
@@ -27,7 +27,7 @@ func NewKeySet(keys []jose.JSONWebKey) (*Document, error) {
 		set.Keys = append(set.Keys, jose.JSONWebKey{Key: key.Key, KeyID: key.KeyID, Algorithm: key.Algorithm, Use: "sig"})
 	}
 	slices.SortFunc(set.Keys, func(a, b jose.JSONWebKey) int { return cmp.Compare(a.KeyID, b.KeyID) })
-	body, err := json.Marshal(set)
+	body, err := json.Marshal(set) // RFC 7518 §2, §6.2.1, §6.3.1, §6.3.1.1, RFC 8037 §2; no member twice, RFC 8259 §4
 	if err != nil {
 		return nil, fmt.Errorf("render key set: %w", err)
 	}

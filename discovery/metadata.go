@@ -7,7 +7,8 @@ import (
 )
 
 // Metadata is what an authorization server says about itself (RFC 8414 §2).
-// Members that are empty are left out of the document, as RFC 8414 §3.2 wants.
+// Members that are empty are left out of the document, as RFC 8414 §3.2 and
+// OIDC Discovery §4.2 want.
 //
 // ResponseTypesSupported is left out too while there is no authorization
 // endpoint, although §2 calls the member required: §3.2 forbids to send an
@@ -52,7 +53,7 @@ func (m Metadata) Document() (*Document, error) {
 			return nil, fmt.Errorf("%s %q: it has a fragment", name, *value)
 		}
 	}
-	body, err := json.Marshal(m)
+	body, err := json.Marshal(m) // no member twice: RFC 8259 §4
 	if err != nil {
 		return nil, fmt.Errorf("render metadata: %w", err)
 	}

@@ -131,7 +131,8 @@ func thumbprint(public crypto.PublicKey) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(sum), nil
 }
 
-// JWK returns the public half as it belongs in a key set (RFC 7517 §4).
+// JWK returns the public half as it belongs in a key set (RFC 7517 §4; its use,
+// alg and kid are RFC 7517 §4.2, §4.4, §4.5 and OIDC Core §10.1).
 func (k Key) JWK() jose.JSONWebKey {
 	return jose.JSONWebKey{Key: k.Public, KeyID: k.ID, Algorithm: string(k.Algorithm), Use: "sig"}
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A Schedule says how keys follow each other. It lives in the ring, so that
+// A Schedule says how keys follow each other (OIDC Core §10.1.1). It lives in the ring, so that
 // all processes go by the same one.
 type Schedule struct {
 	Algorithms   []Algorithm   // one line of keys each; the first is the default

@@ -8,10 +8,10 @@ import (
 )
 
 // Sign returns the payload as a compact JWS (RFC 7515 §7.1) with the header
-// members alg, kid and, unless empty, typ. It is signed by the line of an
-// algorithm, or by the default line if alg is empty, unknown or does not sign
-// yet. A process whose ring is stale looks again first; if the store is away,
-// it signs with what it has.
+// members alg, kid (RFC 7515 §4.1.4) and, unless empty, typ. It is signed by
+// the line of an algorithm, or by the default line if alg is empty, unknown or
+// does not sign yet. A process whose ring is stale looks again first; if the
+// store is away, it signs with what it has.
 func (r *Rotator) Sign(ctx context.Context, alg, typ string, payload []byte) (string, error) {
 	h := r.fresh(ctx)
 	if h == nil {

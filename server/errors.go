@@ -15,7 +15,7 @@ import (
 // say what to do; its private half, the cause, goes to the log only.
 type Error struct {
 	ID          string // names it in docs/errors.md, and never changes: a-z and -
-	Code        string // RFC 6749 §5.2, RFC 6750 §3.1 or a registered extension of them
+	Code        string // RFC 6749 §5.2, RFC 6750 §3.1 or a registered extension of them (RFC 6749 §11.4)
 	Description string // %x20-21 / %x23-5B / %x5D-7E only
 	Status      int
 	RetryAfter  time.Duration    // answered on 429 and 503
@@ -85,8 +85,9 @@ func asError(err error) *Error {
 	return errInternal.because(err)
 }
 
-// render writes the refusal as RFC 6749 §5.2 JSON. The request id is in its
-// header only: refusals for different reasons stay alike to the byte.
+// render writes the refusal as JSON (RFC 6749 §5.2, App. A.7, App. A.8, App. A.9).
+// The request id is in its header only: refusals for different reasons stay
+// alike to the byte.
 func (e *Error) render(w http.ResponseWriter) {
 	if e.Challenge != "" {
 		w.Header().Set("WWW-Authenticate", e.challenge())

@@ -13,7 +13,7 @@ import (
 // was changed (or its hash renewed by a parallel sign-in) while it was checked.
 const signInAttempts = 3
 
-// passwordGrant is RFC 6749 §4.3. Everything that can refuse the request
+// passwordGrant is RFC 6749 §4.3, §4.3.3. Everything that can refuse the request
 // without the password is decided before any hashing.
 func (s *Server) passwordGrant(ctx context.Context, client storage.Client, req tokenRequest) (Grant, error) {
 	if req.Username == "" || req.Password.Empty() { // RFC 6749 §4.3.2: both REQUIRED

@@ -68,7 +68,7 @@ func (s *Server) secure(h http.Header, requestID string) {
 
 // harden sets what browsers go by, for public documents too.
 func (s *Server) harden(h http.Header) {
-	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Content-Type-Options", "nosniff") // WHATWG Fetch
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	if s.https {
 		h.Set("Strict-Transport-Security", "max-age=31536000") // RFC 6797 §7.2: never over http

@@ -40,14 +40,14 @@ func (s *Server) mint(ctx context.Context, g Grant) (tokenResponse, error) {
 	return resp, nil
 }
 
-// claims fills RFC 9068 §2.2. There is no nbf, and iat is rounded down: some
-// verifiers have no leeway.
+// claims fills RFC 9068 §2.2. There is no nbf (RFC 7519 §4.1.5), and iat is
+// rounded down: some verifiers have no leeway.
 func (s *Server) claims(g Grant, lifetime time.Duration) verify.Claims {
 	issued := s.now().Truncate(time.Second)
 	c := verify.Claims{
-		Issuer: s.issuer, Subject: g.User.ID.String(), Audience: g.Audience,
+		Issuer: s.issuer, Subject: g.User.ID.String(), Audience: g.Audience, // RFC 9068 §3, §6
 		IssuedAt: issued, ExpiresAt: issued.Add(lifetime), AuthTime: g.AuthTime.Truncate(time.Second),
-		ID: newID(), ClientID: g.Client.ID, Scope: g.Scope,
+		ID: newID(), ClientID: g.Client.ID, Scope: g.Scope, // RFC 7519 §4.1.7, RFC 8693 §4.3
 	}
 	if g.SessionID != nil {
 		c.SessionID = g.SessionID.String()

@@ -89,7 +89,8 @@ func repeated(name string, times int) error {
 // notText reports what RFC 6749 App. A has in no parameter: NUL and the other
 // control characters but tab, and bytes that are not UTF-8.
 func notText(v string) bool {
-	return !utf8.ValidString(v) || strings.ContainsFunc(v, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f })
+	control := func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f } // RFC 6749 App. A.15, App. A.16
+	return !utf8.ValidString(v) || strings.ContainsFunc(v, control)
 }
 
 // get returns a parameter's value; an empty one is as one left out (RFC 6749 §3.2).

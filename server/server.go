@@ -12,7 +12,7 @@
 //	{issuer}/account/sessions/others           DELETE  ends all but the one that asks; scope sessions
 //	{issuer}/account/sessions/{id}             DELETE  ends one of them; scope sessions
 //	/.well-known/oauth-authorization-server…   GET     RFC 8414 §3, issuer path inserted (§3.1)
-//	{issuer}/.well-known/openid-configuration  GET     the same document where OIDC libraries look
+//	{issuer}/.well-known/openid-configuration  GET     the same document where OIDC libraries look (OIDC Discovery §4, RFC 8414 §5)
 //	{issuer}/.well-known/jwks.json             GET     RFC 7517 §5
 //
 // and on the operators' listener /healthz, /readyz, /metrics and the operators' API,

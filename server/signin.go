@@ -99,6 +99,7 @@ func (s *Server) admit(name string, addr netip.Addr) func() error {
 	}
 }
 
+// whyNot is for the log: outside all of it looks alike (RFC 6819 §4.4.3.6).
 func whyNot(user storage.User, match bool) error {
 	switch {
 	case user.Name == "":

@@ -27,7 +27,7 @@ type tokenRequest struct {
 	Device       string   // for people
 }
 
-// A tokenResponse is RFC 6749 §5.1.
+// A tokenResponse is RFC 6749 §5.1, App. A.12.
 type tokenResponse struct {
 	AccessToken  string `json:"access_token"`
 	TokenType    string `json:"token_type"`
@@ -108,7 +108,7 @@ func presented(r *http.Request, f form) clientauth.Presented {
 // authenticate returns the client that calls (RFC 6749 §2.3, §3.2.1).
 func (s *Server) authenticate(ctx context.Context, p clientauth.Presented) (storage.Client, error) {
 	refusal := errClient
-	if p.UsedHeader() { // RFC 6749 §5.2: a challenge where a header failed, and on 401 only
+	if p.UsedHeader() { // RFC 6749 §5.2, RFC 9110 §15.5.2: a challenge where a header failed, and on 401 only
 		refusal.Status, refusal.Challenge = http.StatusUnauthorized, basic
 	}
 	who, err := s.caller(ctx, p, refusal)

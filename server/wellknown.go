@@ -25,8 +25,8 @@ type wellKnown struct {
 }
 
 // Publish renders the key set and the metadata for a ring and serves them from
-// now on. The key set goes first: metadata never names an algorithm whose keys
-// cannot be found.
+// now on (OIDC Core §10.1.1). The key set goes first: metadata never names an
+// algorithm whose keys cannot be found.
 func (s *Server) Publish(ring keys.Ring) error {
 	var set []jose.JSONWebKey
 	algs := map[string]bool{}
@@ -99,10 +99,10 @@ func (s *Server) document(h *discovery.Holder) http.Handler {
 // metadata is assembled from what serves requests, so it cannot promise what
 // is not there. Libraries take their list of acceptable algorithms from
 // id_token_signing_alg_values_supported, so it lists those of every published
-// key, though no ID tokens are issued and "openid" is not offered.
+// key (OIDC Discovery §3), though no ID tokens are issued and "openid" is not offered.
 func (s *Server) metadata(algs []string) discovery.Metadata {
 	return discovery.Metadata{
-		Issuer:                                 s.issuer,
+		Issuer:                                 s.issuer, // as configured, whatever Host says: RFC 8414 §3.3, §4, §6.2; OIDC Discovery §4.3; RFC 9700 §4.13
 		TokenEndpoint:                          s.issuer + tokenPath,
 		RevocationEndpoint:                     s.issuer + revokePath,
 		IntrospectionEndpoint:                  s.issuer + introspectPath,

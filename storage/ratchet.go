@@ -65,7 +65,7 @@ func (r Refreshed) Writes() bool {
 func (r Refresh) Decide(s Session, u User, c Client, at ServiceTime) (Refreshed, error) {
 	out := Refreshed{User: u, Client: c, Session: s, Before: s}
 	switch {
-	case s.Client != r.Client: // RFC 6749 §6: bound to the client it was issued to
+	case s.Client != r.Client: // RFC 6749 §6, §10.4: bound to the client it was issued to
 		return out, ErrClient
 	case !s.EndedAt.IsZero():
 		return out, ErrEnded
@@ -74,7 +74,7 @@ func (r Refresh) Decide(s Session, u User, c Client, at ServiceTime) (Refreshed,
 	}
 	outcome, err := s.classify(r.Token, c.ClientPolicy, at)
 	switch err {
-	case ErrReused:
+	case ErrReused: // RFC 9700 §4.14.2: nobody can say who of the two is the client, so its successor ends too
 		out.Session = s.End(r.Now, EndedReused)
 		return out, err
 	case ErrBehind:
@@ -121,7 +121,7 @@ func (m Ratchet) classify(t RefreshToken, p ClientPolicy, at ServiceTime) (Outco
 	case m.Current.Equal(t.digest()) && (!p.Rotate || m.Generation == math.MaxUint32):
 		return Kept, nil
 	case m.Current.Equal(t.digest()):
-		return Rotated, nil
+		return Rotated, nil // RFC 9700 §2.2.2, §4.14.2
 	case m.Previous.Equal(t.digest()) && m.Previous != Digest{} && young:
 		return Retried, nil
 	}

@@ -46,7 +46,8 @@ const (
 // ErrMalformed is reported for what is not a refresh token at all.
 var ErrMalformed = errors.New("not a refresh token of this server")
 
-// NewRefreshToken returns the first token of a new lineage.
+// NewRefreshToken returns the first token of a new lineage: 256 bits that nobody
+// can guess (RFC 6749 §10.10, RFC 9700 §4.14).
 func NewRefreshToken() RefreshToken {
 	var b tokenBytes
 	rand.Read(b.selector[:]) // never fails
@@ -55,7 +56,8 @@ func NewRefreshToken() RefreshToken {
 }
 
 // ParseRefreshToken reads a token as it was answered: exact prefix, exact
-// length, canonical base64url. Anything else is ErrMalformed, before any look-up.
+// length, canonical base64url. Anything else is ErrMalformed, before any look-up:
+// a token that was changed anywhere is another one (RFC 6749 §10.4).
 func ParseRefreshToken(s string) (RefreshToken, error) {
 	enc, ok := strings.CutPrefix(s, tokenPrefix)
 	if !ok || len(enc) != base64.RawURLEncoding.EncodedLen(tokenLength) || strings.ContainsAny(enc, "\r\n") {
@@ -69,7 +71,7 @@ func ParseRefreshToken(s string) (RefreshToken, error) {
 	return hidden.token(binary.BigEndian.Uint32(b[16:20])), nil
 }
 
-// Reveal returns the token as the client gets it.
+// Reveal returns the token as the client gets it (RFC 6749 App. A.17).
 func (t RefreshToken) Reveal() string {
 	hidden, b := t.bytes(), make([]byte, 0, tokenLength)
 	b = append(b, hidden.selector[:]...)

@@ -63,12 +63,15 @@ type commands struct {
 		Show  configShowCmd  `cmd:"" help:"Show the settings as serve would take them, and where each comes from. Secrets are left out."`
 		Check configCheckCmd `cmd:"" help:"Refuse all at once what serve would refuse, without starting it."`
 	} `cmd:"" help:"Look at the configuration."`
-	Token       tokenCmd       `cmd:"" help:"Get a token with a user's password, as a client would."`
-	Verify      verifyCmd      `cmd:"" help:"Verify an access token offline and explain each check."`
-	Conformance conformanceCmd `cmd:"" help:"Examine an issuer from outside against the specifications."`
-	Completion  completionCmd  `cmd:"" help:"Print a script that completes command lines of hallmark, for bash, zsh or fish."`
-	Complete    completeCmd    `cmd:"" hidden:"" help:"What the completion scripts ask."`
-	Doctor      struct {
+	Token       tokenCmd  `cmd:"" help:"Get a token with a user's password, as a client would."`
+	Verify      verifyCmd `cmd:"" help:"Verify an access token offline and explain each check."`
+	Conformance struct {
+		Run  conformanceCmd     `cmd:"" default:"withargs" help:"Examine an issuer, which conformance does if nothing else is said. For the list of checks see: hallmark conformance list."`
+		List conformanceListCmd `cmd:"" help:"List all checks: their level, section and expectation, and whether there is a case."`
+	} `cmd:"" help:"Examine an issuer from outside against the specifications."`
+	Completion completionCmd `cmd:"" help:"Print a script that completes command lines of hallmark, for bash, zsh or fish."`
+	Complete   completeCmd   `cmd:"" hidden:"" help:"What the completion scripts ask."`
+	Doctor     struct {
 		Check    doctorCmd   `cmd:"" default:"withargs" help:"Examine this deployment, which doctor does if nothing else is said. For an API see: hallmark doctor verifier --help."`
 		Verifier verifierCmd `cmd:"" help:"Find out whether an API would survive a rotation of keys, with a scratch issuer that rotates."`
 	} `cmd:"" help:"Examine this deployment, or somebody's API, and say what to do."`

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/hallmark-auth/hallmark/conformance"
@@ -44,14 +47,24 @@ type conformanceCmd struct {
 	ScopeForbidden string        `name:"scope-forbidden" placeholder:"SCOPE" help:"A scope that the second client may ask for and the client may not."`
 	ResourceURL    string        `name:"resource-url" placeholder:"URL" help:"A protected resource that takes the client's access tokens. It gets GET and POST requests that ask for nothing."`
 	Resource       string        `placeholder:"URIS" help:"Resources (RFC 8707) that the client may ask for, separated by spaces."`
-	RetryWindow    time.Duration `placeholder:"DURATION" help:"How long the issuer lets the client repeat a refresh with the same token."`
+	RetryWindow    time.Duration `name:"rt-grace" aliases:"retry-window" placeholder:"DURATION" help:"How long the issuer lets the client repeat a refresh with the same token."`
+
+	Hooks Hooks `embed:"" prefix:"hook-" group:"Hands on the server: commands of yours, run by /bin/sh; never run where they are not given"`
 
 	Only    []string      `sep:"," placeholder:"GLOB" help:"Run only the cases with these ids."`
 	Skip    []string      `sep:"," placeholder:"GLOB" help:"Leave out the cases with these ids."`
-	Abuse   bool          `help:"Also run the cases that load or attack the server; on loopback only."`
+	Abuse   bool          `help:"Also run the cases that load or attack the server; on loopback, or with --i-own-this-server."`
+	Owned   bool          `name:"i-own-this-server" help:"Load and attack the server with --abuse though it is not on loopback. Do so with your own only."`
 	Rate    float64       `placeholder:"N" help:"Requests per second. Default: 5, and no limit on loopback."`
 	Timeout time.Duration `default:"10s" placeholder:"DURATION" help:"How long to wait for one answer."`
 	MaxWait time.Duration `default:"60s" placeholder:"DURATION" help:"The longest Retry-After to obey."`
+
+	NoWarn  bool   `name:"strict" help:"A warning, of a SHOULD or a best practice, fails the run too." group:"What fails the run"`
+	Waivers string `placeholder:"FILE" help:"File with the cases that need not hold for a while, and why." group:"What fails the run"`
+
+	TextReport  string `placeholder:"FILE" help:"Also write the report to a file, as text." group:"Reports, beside standard output"`
+	JSONReport  string `name:"json-report" placeholder:"FILE" help:"Also write it as JSON." group:"Reports, beside standard output"`
+	JUnitReport string `name:"junit-report" placeholder:"FILE" help:"Also write it as JUnit's XML, for CI." group:"Reports, beside standard output"`
 }
 
 func (c *conformanceCmd) Run(ctx context.Context, p *process) error {
@@ -59,18 +72,28 @@ func (c *conformanceCmd) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
+	waivers, err := readWaivers(c.Waivers)
+	if err != nil {
+		return err
+	}
 	options := conformance.Options{
 		Only: c.Only, Skip: c.Skip, Abuse: c.Abuse, Rate: c.Rate, Timeout: c.Timeout, MaxWait: c.MaxWait,
+		Strict: c.NoWarn, Waivers: waivers, Owned: c.Owned,
 	}
+	clear := caseProgress(p.stderr, &options)
 	report, err := conformance.Run(ctx, target, options)
+	clear()
 	if err != nil {
 		return fmt.Errorf("conformance: %w", err)
 	}
-	if err := c.print(p.stdout, report, func(w io.Writer) error { return report.WriteText(w) }); err != nil {
-		return err
-	}
+	err = errors.Join(
+		c.print(p.stdout, report, report.WriteText),
+		writeReport(c.TextReport, report.WriteText), writeReport(c.JSONReport, report.WriteJSON), writeReport(c.JUnitReport, report.WriteJUnit),
+	)
 	switch {
-	case report.Count(conformance.Fail) > 0:
+	case err != nil:
+		return err
+	case report.ExitCode() == 1:
 		return errShown
 	case !report.Passed():
 		return fail(exitFailure, "the run proves nothing: cases were inconclusive, or none could run; the report says what to give")
@@ -78,11 +101,23 @@ func (c *conformanceCmd) Run(ctx context.Context, p *process) error {
 	return nil
 }
 
+// writeReport writes a report to a file, if one is named.
+func writeReport(path string, write func(io.Writer) error) error {
+	if path == "" {
+		return nil
+	}
+	var text bytes.Buffer
+	if err := write(&text); err != nil {
+		return err
+	}
+	return os.WriteFile(path, text.Bytes(), 0o644) // it holds no secret
+}
+
 // target reads the secrets and fills in the rest.
 func (c *conformanceCmd) target() (conformance.Target, error) {
 	t := conformance.Target{
 		Issuer: c.Issuer, Scope: c.Scope, Ungranted: c.ScopeUngranted, Forbidden: c.ScopeForbidden,
-		Resource: c.Resource, ResourceURL: c.ResourceURL, RetryWindow: c.RetryWindow,
+		Resource: c.Resource, ResourceURL: c.ResourceURL, RetryWindow: c.RetryWindow, Hooks: c.Hooks.hooks(c.Issuer),
 	}
 	for _, party := range []struct {
 		from Party

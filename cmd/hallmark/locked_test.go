@@ -33,7 +33,7 @@ var onStore = []string{
 
 // elsewhere are the commands that do not, or only look: those have tests of their own.
 var elsewhere = []string{
-	"backup", "restore", "migrate", "config show", "config check", "token", "verify", "conformance", "completion", "complete", "doctor check", "doctor verifier", "ready", "version",
+	"backup", "restore", "migrate", "config show", "config check", "token", "verify", "conformance run", "conformance list", "completion", "complete", "doctor check", "doctor verifier", "ready", "version",
 }
 
 // TestEveryCommandIsHere: the tables above forget none.

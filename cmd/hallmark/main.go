@@ -13,7 +13,7 @@
 //	hallmark config show|check        what the settings come to, and what is wrong with them
 //	hallmark token                    get a token as a client would
 //	hallmark verify TOKEN             verify one offline, check by check
-//	hallmark conformance              examine any issuer
+//	hallmark conformance              examine any issuer; conformance list says by what
 //	hallmark doctor                   examine this deployment; doctor verifier URL, an API
 //	hallmark ready                    for health checks
 //	hallmark completion SHELL

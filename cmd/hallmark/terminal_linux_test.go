@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"syscall"
@@ -143,5 +145,33 @@ func TestRevokeMatchingAsks(t *testing.T) {
 	}
 	if live := d.many("session", "list"); len(live) != 1 || live[0]["username"] != "alice" {
 		t.Errorf("left are %v", live)
+	}
+}
+
+// A terminal sees which case runs, and nothing of it at the end; elsewhere
+// there is nothing to see.
+func TestConformanceProgress(t *testing.T) {
+	t.Parallel()
+	person, tty := openTerminal(t)
+	issuer := httptest.NewServer(http.NotFoundHandler())
+	defer issuer.Close()
+	args := []string{"conformance", "--issuer", issuer.URL, "--only", "meta-8414-path,jwks-etag"}
+	if code := run(t.Context(), args, strings.NewReader(""), &bytes.Buffer{}, tty, nil); code != exitUnverified {
+		t.Errorf("ended with %d", code)
+	}
+	shown, part := "", make([]byte, 4096)
+	for !strings.HasSuffix(shown, "\r\x1b[K") {
+		n, err := person.Read(part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown += string(part[:n])
+	}
+	if !strings.HasPrefix(shown, "\r1 of 2: meta-8414-path\x1b[K\r2 of 2: jwks-etag, 1 fail\x1b[K") {
+		t.Errorf("shown %q", shown)
+	}
+	var quiet bytes.Buffer
+	if run(t.Context(), args, strings.NewReader(""), &bytes.Buffer{}, &quiet, nil); quiet.Len() > 0 {
+		t.Errorf("no terminal was shown %q", quiet.String())
 	}
 }

@@ -228,7 +228,17 @@ func TestConformanceCommand(t *testing.T) {
 		Schema  int
 		Results []struct{ ID, Outcome string }
 	}
-	s.json(&report, "", append(args, "--only", "meta-*,jwks-*")...)
+	dir := t.TempDir()
+	text, asJSON, junit := filepath.Join(dir, "report.txt"), filepath.Join(dir, "report.json"), filepath.Join(dir, "report.xml")
+	s.json(&report, "", append(args, "--only", "meta-*,jwks-*", "--text-report", text, "--json-report", asJSON, "--junit-report", junit)...)
+	for path, part := range map[string]string{text: "conformance of " + s.Issuer, asJSON: `"schema": 1`, junit: `<testsuite name="jwks"`} {
+		if written, err := os.ReadFile(path); err != nil || !strings.Contains(string(written), part) {
+			t.Errorf("%s has no %q: %v\n%s", path, part, err, written)
+		}
+	}
+	if r := s.run("", append(args, "--only", "jwks-etag", "--junit-report", filepath.Join(dir, "none", "x"))...); r.code != exitFailure || !strings.Contains(r.out, "1 pass") || !strings.Contains(errorLine(r.err), "none") {
+		t.Errorf("a report that cannot be written ended with %d: %s\n%s", r.code, r.err, r.out)
+	}
 	if report.Schema != 1 || len(report.Results) == 0 {
 		t.Errorf("reported %+v", report)
 	}

@@ -1,0 +1,83 @@
+package conformance
+
+import (
+	"context"
+	"net/http"
+)
+
+// disabledCases are about a user that a hook disables; they run last of all,
+// since that user is of no more use.
+func disabledCases() []Case {
+	needs := []Input{NeedClient, NeedVictim, NeedDisableUser}
+	return append(group("rt", Case{
+		ID: "rt-revoked-user", Section: "RFC 9700 §4.14.2", Level: BCP, Needs: needs, Run: refreshDisabled,
+		Expected: "The next refresh of a user who was disabled is 400 invalid_grant.",
+		Means:    "Who was dismissed goes on working until the session ends.",
+	}), group("pw", Case{
+		ID: "pw-disabled-user", Section: "RFC 6749 §5.2; RFC 6819 §4.4.3.6", Level: BCP, Needs: needs, Run: signInDisabled,
+		Expected: "A user who was disabled is answered to the right password as to a wrong one.",
+		Means:    "Who tries passwords learns which one was right, and may use it elsewhere.",
+	})...)
+}
+
+// A disabling is what is left of the user.
+type disabling struct {
+	grant tokens
+	ended *Verdict
+}
+
+// disable disables the victim once in a run, after a grant of that user worked.
+func (p *Probe) disable(ctx context.Context) tokens {
+	if p.disabled == nil {
+		p.disabled = &disabling{}
+		func() {
+			defer func() {
+				if s := recover(); s != nil {
+					v, ok := s.(stop)
+					if !ok {
+						panic(s)
+					}
+					p.disabled.ended = &v.Verdict
+				}
+			}()
+			c := p.target.Client
+			q := p.as(c, p.passwordForm(p.target.Victim))
+			if a, err := p.exchange(ctx, q); err == nil && a.status == http.StatusTooManyRequests { // of wrong passwords before
+				wait, _ := a.retryAfter()
+				p.pause(ctx, min(wait, p.maxWait))
+			}
+			t := p.control(ctx, "the second user's sign-in", q)
+			if t.refresh != "" {
+				next := p.control(ctx, "the second user's refresh", p.as(c, refreshForm(t.refresh)))
+				t.refresh = or(next.refresh, t.refresh)
+			}
+			hooked(p.target.Hooks.DisableUser(ctx, p.target.Victim.Name))
+			p.disabled.grant = t
+		}()
+	}
+	if p.disabled.ended != nil {
+		panic(stop{*p.disabled.ended})
+	}
+	return p.disabled.grant
+}
+
+func refreshDisabled(ctx context.Context, p *Probe) Verdict {
+	t := p.disable(ctx)
+	if t.refresh == "" {
+		return absent("client %s gets no refresh token", p.target.Client.ID)
+	}
+	return refused("invalid_grant")(p.send(ctx, p.as(p.target.Client, refreshForm(t.refresh))))
+}
+
+func signInDisabled(ctx context.Context, p *Probe) Verdict {
+	p.disable(ctx)
+	wrong := p.send(ctx, p.wrongPassword())
+	right := p.send(ctx, p.as(p.target.Client, p.passwordForm(p.target.Victim)))
+	if v := refused("invalid_grant")(right); v.Outcome != Pass {
+		return v
+	}
+	if right.status != wrong.status || right.text("error_description") != wrong.text("error_description") {
+		return fail("the right password is answered %q, a wrong one %q", right.text("error_description"), wrong.text("error_description"))
+	}
+	return pass()
+}
