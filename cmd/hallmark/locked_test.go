@@ -26,7 +26,7 @@ var onStore = []string{
 	"user rename USER zoe", "user remove USER --yes", "user import -", "user export", "client add --id=other --audience=api", "client list", "client show web", "client change web --name=x",
 	"client secret web", "client remove web --yes", "session list", "session revoke SESSION", "session revoke --user=USER --yes",
 	"keys list", "keys replicas", "keys rotate --now", "keys revoke KEY --reason=x --yes", "keys revoke --all --reason=x --yes", "keys reseal", "keys recover --force",
-	"audit", "keys export", "keys import FOREIGN", "keys policy show", "keys policy set --rotate-every=900h",
+	"simplejwt report", "simplejwt blacklist -", "audit", "keys export", "keys import FOREIGN", "keys policy show", "keys policy set --rotate-every=900h",
 	"operator token add new --scope=read", "operator token list", "operator token remove ci",
 	"serve --issuer=https://login.example.com --listen=127.0.0.1:0 --ops-listen=127.0.0.1:0",
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -173,6 +174,10 @@ func TestLinks(t *testing.T) {
 			linked[target] = true
 			if _, err := os.Stat(filepath.Join(repo(t), target)); err != nil {
 				t.Errorf("%s links to %s: %v", name, m[1], err)
+			} else if line, code := strings.CutPrefix(m[2], "L"); code && !strings.HasSuffix(target, ".md") { // the line itself: TestMatrix
+				if n, err := strconv.Atoi(line); err != nil || n > strings.Count(string(repoFile(t, target)), "\n") {
+					t.Errorf("%s links to %s#%s, and there is no such line", name, m[1], m[2])
+				}
 			} else if m[2] != "" && !slices.Contains(headings(string(repoFile(t, target))), m[2]) {
 				t.Errorf("%s links to %s#%s, and there is no such heading", name, m[1], m[2])
 			}

@@ -107,12 +107,18 @@ func acts(t *testing.T, d *desk) []struct {
 			_, err := d.ExportUsers(ctx, func(storage.User) error { return nil })
 			return err
 		}},
+		{"Blacklist", "exchange.blacklist", func(ctx context.Context) error {
+			_, err := d.Blacklist(ctx, func(each func(operator.BlacklistedToken) error) error {
+				return each(operator.BlacklistedToken{ID: "a-jti", ExpiresAt: time.Now().Add(time.Hour)})
+			})
+			return err
+		}},
 		{"RemoveUser", "user.remove", func(ctx context.Context) error { _, err := d.RemoveUser(ctx, u.ID); return err }},
 	}
 }
 
 var looks = strings.Fields(`As DryRun Session UserSessions SessionPage ListSessions User UserByID UserByForeignID UserPage ListUsers
-	Client ListClients ListTokens Authenticate ListKeys MatchingSessions MatchingPage Timetable KeyPolicy PublishedKeys AuditFilter AuditAfter AuditNewest`)
+	Client ListClients ListTokens Authenticate ListKeys MatchingSessions MatchingPage Timetable KeyPolicy PublishedKeys AuditFilter AuditAfter AuditNewest NotCome`)
 
 // Whatever an operator does is recorded: who did it, from where, and what the
 // log calls it. Nothing else is.

@@ -371,7 +371,7 @@ func exchangeRace(s *store) {
 func exchangeOrSpent(s *store) {
 	s.addForeign("ada", "17")
 	web := s.addClient("web")
-	for i := range 10 {
+	for i := range 80 { // most go well by chance
 		e := s.aForeign(fmt.Sprint(i), "17", web)
 		added := make([]int, 4)
 		errs := parallelOnly(4, func(n int) (err error) {
