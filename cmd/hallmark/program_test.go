@@ -58,6 +58,7 @@ func TestMain(m *testing.M) {
 // buildProgram builds the program once for all tests that run it as a process.
 func buildProgram(t *testing.T) string {
 	t.Helper()
+	unraced(t)
 	path, err := built()
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +73,14 @@ var built = sync.OnceValues(func() (string, error) {
 	}
 	return path, nil
 })
+
+// unraced ends a test that drives processes of the built program: the race
+// detector sees nothing in them, and the run without it has the test too.
+func unraced(t *testing.T) {
+	if raceEnabled {
+		t.Skip("drives other processes, in which the race detector sees nothing")
+	}
+}
 
 // lacking skips a test for want of something, by name, and fails it where
 // everything is required.

@@ -39,6 +39,7 @@ var runElsewhere = regexp.MustCompile(`(?m)^<!-- run: (\S+) -->$`)
 // free one from the environment.
 func TestReadme(t *testing.T) {
 	t.Parallel()
+	unraced(t)
 	need(t, "bash", "curl", "sed", "openssl", "timeout", "node")
 	dir := checkout(t)
 	var blocks [][]string
