@@ -137,7 +137,8 @@ func (o *Operator) EndMatching(ctx context.Context, f SessionFilter, progress fu
 		}
 		progress(ended)
 		if next == (storage.SessionID{}) {
-			return ended, nil
+			last, err := o.endRest(ctx, f, m)
+			return ended + last, err
 		}
 		after = next
 		if len(ids) == 0 { // it only read
@@ -163,6 +164,9 @@ func (o *Operator) EndPage(ctx context.Context, f SessionFilter, after storage.S
 		return nil, next, err
 	}
 	next, ended, err = o.endSome(ctx, m, after, limit)
+	if err == nil && next == (storage.SessionID{}) {
+		_, err = o.endRest(ctx, f, m)
+	}
 	if len(ended) > 0 {
 		o.record(ctx, "session.end_matching", f.attrs(len(ended))...)
 	}
@@ -175,6 +179,19 @@ func (o *Operator) endSome(ctx context.Context, m storage.SessionMatch, after st
 		err = fmt.Errorf("end sessions: %w", err)
 	}
 	return next, ended, err
+}
+
+// endRest ends what is left where all of a user's sessions are meant: tokens of
+// another system that would begin one are then refused as well.
+func (o *Operator) endRest(ctx context.Context, f SessionFilter, m storage.SessionMatch) (int, error) {
+	if f.Username == "" || f != (SessionFilter{Username: f.Username}) {
+		return 0, nil
+	}
+	ended, err := o.Sessions.EndSessions(ctx, m.User, storage.SessionID{}, storage.EndedRevoked, o.now())
+	if err != nil {
+		err = fmt.Errorf("end sessions: %w", err)
+	}
+	return ended, err
 }
 
 // attrs say what was meant and how many it was.

@@ -159,6 +159,39 @@ func TestEndMatchingInterrupted(t *testing.T) {
 	}
 }
 
+// All sessions of a user are those too that a token of another system would
+// begin; some are not.
+func TestEndMatchingOldTokens(t *testing.T) {
+	d := newDesk(t)
+	alice, _ := d.alice(t, secret(t)), d.app(t)
+	for _, tt := range []struct {
+		filter operator.SessionFilter
+		all    bool
+	}{
+		{operator.SessionFilter{Username: "alice", ClientID: "app"}, false},
+		{operator.SessionFilter{Username: "alice", OlderThan: time.Hour}, false},
+		{operator.SessionFilter{Username: "alice"}, true},
+	} {
+		if _, err := d.EndMatching(t.Context(), tt.filter, func(int) {}); err != nil {
+			t.Fatal(err)
+		}
+		u, err := d.UserByID(t.Context(), alice.ID)
+		if err != nil || u.NotBefore.IsZero() == tt.all {
+			t.Errorf("%+v: tokens are refused until %v, %v", tt.filter, u.NotBefore, err)
+		}
+	}
+	bob, err := d.AddUser(t.Context(), operator.NewUser{Name: "bob"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := d.EndPage(t.Context(), operator.SessionFilter{Username: "bob"}, storage.SessionID{}, 10); err != nil {
+		t.Fatal(err)
+	}
+	if u, err := d.UserByID(t.Context(), bob.ID); err != nil || u.NotBefore.IsZero() {
+		t.Errorf("page by page: %v, %v", u.NotBefore, err)
+	}
+}
+
 // TestRefreshesBesideEnding: while very many sessions are ended by another
 // process, whoever refreshes waits for a slice, never for all of it.
 func TestRefreshesBesideEnding(t *testing.T) {
