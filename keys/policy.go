@@ -101,6 +101,9 @@ func (r *Ring) remember(held Ring, now Instant) bool {
 // seen returns the ring with the longer stay that a machine saw, of a policy
 // that was lost with the store: tokens of that time count on it.
 func (r Ring) seen(stay time.Duration, now Instant) Ring {
+	if stay-r.stay() < time.Second { // the mark has whole seconds, rounded up
+		return r
+	}
 	now = now.stamped()
 	next := r.clone()
 	next.reckon(former{stay: stay, until: now.Wall.Add(stay), service: now.Service.Add(stay)}, now, func(Key) bool { return true })

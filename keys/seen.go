@@ -83,13 +83,17 @@ func parseMark(data []byte) (Mark, error) {
 
 // covers reports whether there is nothing in a ring to remember.
 func (m Mark) covers(r Ring) bool {
-	return m.Version >= r.version && !slices.ContainsFunc(r.revokedKids(), func(kid string) bool { return !slices.Contains(m.Revoked, kid) })
+	known := m.Version > r.version || m.Version == r.version && m.Stay == markStay(r)
+	return known && !slices.ContainsFunc(r.revokedKids(), func(kid string) bool { return !slices.Contains(m.Revoked, kid) })
 }
+
+// markStay is how long retired keys of a ring stay, in seconds, rounded up.
+func markStay(r Ring) int64 { return min(maxStay, int64((r.stay()+time.Second-1)/time.Second)) }
 
 // raise adds what is in a ring. It never lowers.
 func (m Mark) raise(r Ring) Mark {
 	if r.version >= m.Version {
-		m.Version, m.Stay = r.version, min(maxStay, int64((r.stay()+time.Second-1)/time.Second))
+		m.Version, m.Stay = r.version, markStay(r)
 	}
 	m.Revoked = slices.Clone(m.Revoked)
 	for _, kid := range r.revokedKids() {

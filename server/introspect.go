@@ -69,7 +69,10 @@ func (s *Server) lookAtRefreshToken(ctx context.Context, client storage.Client, 
 	session := would.Before
 	members := map[string]any{
 		"active": true, "client_id": client.ID, "iss": s.issuer, "sub": would.User.ID.String(), "aud": would.Audience,
-		"sid": session.ID.String(), "auth_time": session.AuthTime.Unix(), "exp": session.OverAt().Unix(),
+		"sid": session.ID.String(), "exp": session.OverAt().Unix(),
+	}
+	if !session.AuthTime.IsZero() { // a token of another system did not say
+		members["auth_time"] = session.AuthTime.Unix()
 	}
 	if len(would.Audience) == 1 { // as in access tokens
 		members["aud"] = would.Audience[0]

@@ -106,8 +106,9 @@ func (e Exchange) May(u User, c Client) error {
 		return ErrDisabled
 	case e.IssuedAt.Before(u.NotBefore):
 		return ErrEnded
-	// The hash that became ours at a sign-in is another of the same password.
-	case e.Mark != "" && u.PasswordHash != "" && ImportDigest(u.PasswordHash) == u.Imported && e.Mark != PasswordMark(u.PasswordHash):
+	// A hash that became ours at a sign-in is of the password that was imported,
+	// which the token's need not be: only the imported hash itself can tell.
+	case e.Mark != "" && (ImportDigest(u.PasswordHash) != u.Imported || e.Mark != PasswordMark(u.PasswordHash)):
 		return ErrEnded
 	case !slices.Contains(c.Grants, GrantRefreshToken):
 		return ErrGrant

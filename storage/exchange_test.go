@@ -104,8 +104,8 @@ func TestExchangeMay(t *testing.T) {
 		"of the password there":          {User{PasswordHash: hash, Imported: ImportDigest(hash)}, PasswordMark(hash), may, nil},
 		"of another password there":      {User{PasswordHash: hash, Imported: ImportDigest(hash)}, PasswordMark(other), may, ErrEnded},
 		"marked in small letters":        {User{PasswordHash: hash, Imported: ImportDigest(hash)}, strings.ToLower(PasswordMark(hash)), may, ErrEnded},
-		"of a password that became ours": {User{PasswordHash: "$argon2id$", Imported: ImportDigest(hash)}, PasswordMark(hash), may, nil},
-		"of no password":                 {User{Imported: ImportDigest("")}, PasswordMark(other), may, nil},
+		"of a password that became ours": {User{PasswordHash: "$argon2id$", Imported: ImportDigest(hash)}, PasswordMark(hash), may, ErrEnded},
+		"of no password":                 {User{Imported: ImportDigest("")}, PasswordMark(other), may, ErrEnded},
 		"a client that may not":          {User{}, "", Client{}, ErrGrant},
 	} {
 		if err := (Exchange{IssuedAt: issued, Mark: c.mark}).May(c.user, c.client); !errors.Is(err, c.want) {

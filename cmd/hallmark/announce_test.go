@@ -18,7 +18,9 @@ import (
 )
 
 // The gateway of these tests keeps a file for each key, as a script would for HAProxy.
-const gateway = `cat > "$DIR/$HALLMARK_KID.pem" && echo "$HALLMARK_EVENT $HALLMARK_ALG $HALLMARK_SIGNS_FROM" >> "$DIR/$HALLMARK_KID.said"; env > "$DIR/env"`
+// Two may run at once, and the test reads meanwhile: each file is moved into its place.
+const gateway = `env > "$DIR/$$" && mv "$DIR/$$" "$DIR/env"; cat > "$DIR/$$" && mv "$DIR/$$" "$DIR/$HALLMARK_KID.pem" &&
+	echo "$HALLMARK_EVENT $HALLMARK_ALG $HALLMARK_SIGNS_FROM" >> "$DIR/$HALLMARK_KID.said"`
 
 // TestAnnounceCommand with the real program: each key is announced when it is
 // published, long before it signs, by every process, and the secrets of the

@@ -296,8 +296,8 @@ func (s *store) imports(id uuid.UUID, hash string) error {
 	return err
 }
 
-// What a token says of the password counts while the hash is still the one of
-// the other system; of the same password it has another one later.
+// What a token says of the password is held against the hash of the other system.
+// Where that is gone nothing can tell whether the token is of another password.
 func exchangeMark(s *store) {
 	ada, web := s.addForeign("ada", "17"), s.addClient("web")
 	one, two := s.aForeign("one", "17", web), s.aForeign("two", "17", web)
@@ -307,7 +307,7 @@ func exchangeMark(s *store) {
 	s.must(s.Rehash(s.Context(), ada.ID, ada.PasswordHash, "ours"))
 	three := s.aForeign("three", "17", web)
 	three.Mark = two.Mark
-	s.exchanged(three, storage.Exchanged)
+	s.exchangeFails(three, storage.ErrEnded)
 }
 
 func exchangeSpent(s *store) {
