@@ -156,7 +156,7 @@ func bearInvalid(ctx context.Context, p *Probe) Verdict {
 		other = "B"
 	}
 	changed := t.access[:middle] + other + t.access[middle+1:]
-	p.secrets.learn("changed access_token", changed)
+	p.secrets.name("OTHER_ACCESS_TOKEN", "changed access_token", changed)
 	parsed, _ := parseJWT(t.access)
 	typ, _ := parsed.header["typ"].(string)
 	profiled := strings.TrimPrefix(strings.ToLower(typ), "application/") == "at+jwt"

@@ -18,7 +18,7 @@ func rotationCases() []Case {
 			Means:    "An API that has just fetched the keys refuses tokens that are good, and some remember for days that there is no such key.",
 		},
 		Case{
-			ID: "rot-lead-time", Section: "OIDC Core §10.1.1; measured table §4.3", Level: BCP, Needs: needs, Run: leadTime,
+			ID: "rot-lead-time", Section: "OIDC Core §10.1.1; measured", Level: BCP, Needs: needs, Run: leadTime,
 			Expected: "A key is published for max-age, and for 300 seconds, before it signs: so long do verifiers keep a set.",
 			Means:    "APIs with a cached key set refuse good tokens until they fetch it again.",
 		},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"time"
 )
 
 // A keyView is the key set as it was answered once.
@@ -72,17 +73,20 @@ func (p *Probe) watch(ctx context.Context) (t *turnover) {
 	}
 	done := make(chan error, 1)
 	go func() { done <- p.target.Hooks.Rotate(ctx) }()
-	finished := false
-	p.until(ctx, func() bool {
+	for finished := false; !finished; { // however long it takes: a hook that is cut short may leave keys half rotated
 		p.view(ctx, t)
 		p.issue(ctx, t)
 		select {
 		case err := <-done:
 			hooked(err)
 			finished = true
-		default:
+		case <-time.After(watchEvery):
 		}
-		return finished && t.tokens[len(t.tokens)-1].kid() != old
+	}
+	p.until(ctx, func() bool {
+		p.view(ctx, t)
+		p.issue(ctx, t)
+		return t.tokens[len(t.tokens)-1].kid() != old
 	}, undecided("tokens are signed with the key %q as before: the hook changed nothing, or give it longer with --hook-wait", old))
 	t.lead = slices.Contains(t.views[0].kids, t.tokens[len(t.tokens)-1].kid())
 	p.view(ctx, t)

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -25,53 +25,61 @@ type Hooks struct {
 // hooks are those that there is a command for.
 func (h Hooks) hooks(issuer string) conformance.Hooks {
 	set := conformance.Hooks{Wait: h.Wait}
-	with := func(command string) func(context.Context) error {
+	with := func(name, command string) func(context.Context) error {
 		if command == "" {
 			return nil
 		}
-		return func(ctx context.Context) error { return h.run(ctx, command, "CONFORMANCE_ISSUER="+issuer) }
+		return func(ctx context.Context) error { return h.run(ctx, name, command, "CONFORMANCE_ISSUER="+issuer) }
 	}
-	about := func(command, variable string) func(context.Context, string) error {
+	about := func(name, command, variable string) func(context.Context, string) error {
 		if command == "" {
 			return nil
 		}
 		return func(ctx context.Context, value string) error {
-			return h.run(ctx, command, "CONFORMANCE_ISSUER="+issuer, variable+"="+value)
+			return h.run(ctx, name, command, "CONFORMANCE_ISSUER="+issuer, variable+"="+value)
 		}
 	}
-	set.Rotate, set.Restart = with(h.Rotate), with(h.Restart)
-	set.RevokeKey, set.DisableUser = about(h.RevokeKey, "CONFORMANCE_KID"), about(h.DisableUser, "CONFORMANCE_USERNAME")
+	set.Rotate, set.Restart = with("--hook-rotate", h.Rotate), with("--hook-restart", h.Restart)
+	set.RevokeKey, set.DisableUser = about("--hook-revoke-key", h.RevokeKey, "CONFORMANCE_KID"), about("--hook-disable-user", h.DisableUser, "CONFORMANCE_USERNAME")
 	return set
 }
 
 // run runs a command by the shell, as it was given: what a server chose, such
-// as a kid, is in variables only. Its output is shown where it fails.
-func (h Hooks) run(ctx context.Context, command string, variables ...string) error {
+// as a kid, is in variables only. The end of its output is shown where it fails,
+// the command itself nowhere: it may hold a secret. A server that it starts goes
+// on writing into the file, which nobody reads any more.
+func (h Hooks) run(ctx context.Context, name, command string, variables ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, h.Timeout)
 	defer cancel()
-	var out lastBytes
+	out, err := os.CreateTemp("", "hallmark-hook-")
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	defer os.Remove(out.Name())
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
 	cmd.Env = append(os.Environ(), variables...)
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.WaitDelay = time.Second // for what the shell left behind
-	err := cmd.Run()
+	cmd.Stdout, cmd.Stderr = out, out
+	err = cmd.Run()
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("%q took longer than --hook-timeout", command)
+		return fmt.Errorf("%s took longer than --hook-timeout", name)
 	case err != nil:
-		return fmt.Errorf("%q: %w: %s", command, err, strings.TrimSpace(out.String()))
+		return fmt.Errorf("%s: %w: %s", name, err, tail(out))
 	}
 	return nil
 }
 
-// lastBytes keeps the end of what is written to it.
-type lastBytes struct{ bytes.Buffer }
-
-func (b *lastBytes) Write(p []byte) (int, error) {
+// tail returns the end of what a hook wrote.
+func tail(f *os.File) string {
 	const most = 400
-	b.Buffer.Write(p)
-	if over := b.Len() - most; over > 0 {
-		b.Next(over)
+	end, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err.Error()
 	}
-	return len(p), nil
+	text, err := io.ReadAll(io.NewSectionReader(f, max(0, end-most), most))
+	if err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(string(text))
 }

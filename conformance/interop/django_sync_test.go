@@ -187,7 +187,7 @@ Admin(email="eve@example.com", password=make_password("password e")).save()`)
 
 	// Bob has the name that somebody at Hallmark has, and a hash that is not taken.
 	h.imports(t, `{"foreign_id": "elsewhere", "username": "taken@example.com"}`)
-	s.do(t, `bob.email = "taken@example.com"; bob.save(); ada.born = None; ada.save()
+	s.do(t, `bob.email = "taken@example.com"; bob.set_password("password B"); bob.save(); ada.born = None; ada.save()
 carl = member("carl", "password c"); carl.password = make_password("password c", hasher="md5"); carl.save()
 dora = member("dora", "password d")`)
 	for deadline := time.Now().Add(time.Minute); len(waiting(t, s)) != 1; time.Sleep(50 * time.Millisecond) {
@@ -197,6 +197,10 @@ dora = member("dora", "password d")`)
 	}
 	h.has(t, "ada@example.com", "password a", map[string]any{"user_id": uid})
 	h.refuses(t, "carl@example.com", "password c")
+	h.refuses(t, "bob@example.com", "password b") // a new password does not wait for the name
+	if claims, _ := h.signIn(t, "bob@example.com", "password B"); claims == nil {
+		t.Error("bob's new password does not arrive while his new name is refused")
+	}
 	if out := string(h.operate(t, "user", "show", "carl@example.com")); !strings.Contains(out, "carl") {
 		t.Errorf("user show: %s", out)
 	}

@@ -6,5 +6,7 @@ def push(users):
 
     Those are QuerySet.update(), bulk_create(), bulk_update() and SQL.
     """
+    from django.db import router
+
     from . import outbox  # models can be imported once the apps are ready
-    outbox.add_users(users)
+    outbox.add_users(users.using(router.db_for_write(users.model)))

@@ -1,6 +1,6 @@
 from django.core.exceptions import ValidationError
 from rest_framework_simplejwt.authentication import JWTAuthentication
-from rest_framework_simplejwt.exceptions import AuthenticationFailed
+from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken
 
 
 class Authentication(JWTAuthentication):
@@ -9,6 +9,12 @@ class Authentication(JWTAuthentication):
     Somebody who is a user at Hallmark only has sub there, a text. Where ids are
     numbers, JWTAuthentication would fail with a ValueError, which is a 500.
     """
+
+    def get_validated_token(self, raw_token):
+        try:
+            return super().get_validated_token(raw_token)
+        except (TypeError, ValueError):  # a token that names a published key of another algorithm
+            raise InvalidToken("Token is invalid or expired") from None
 
     def get_user(self, validated_token):
         try:

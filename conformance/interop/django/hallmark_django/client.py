@@ -50,6 +50,12 @@ class Operators:
                 return
         raise Away("the user comes and goes")
 
+    def change(self, foreign_id, body):
+        """Change a user who is there."""
+        user = self.find(foreign_id)
+        if user is not None:
+            self.call("PATCH", "/users/" + user["sub"], body)
+
     def remove(self, foreign_id):
         user = self.find(foreign_id)
         if user is not None:

@@ -89,11 +89,11 @@ def body(user, config):
     permissions, grouped = set(), linked(type(user), "groups", Group)
     names = ("content_type__app_label", "codename")
     if grouped:
-        groups = list(user.groups.all())
+        groups = list(user.groups.using(user._state.db).all())
         lists.take("group", sorted(g.name for g in groups))
         permissions.update(Permission.objects.using(user._state.db).filter(group__in=groups).values_list(*names))
     if permitted := linked(type(user), "user_permissions", Permission):
-        permissions.update(user.user_permissions.values_list(*names))
+        permissions.update(user.user_permissions.using(user._state.db).values_list(*names))
     if grouped or permitted:
         lists.take("permission", sorted(".".join(p) for p in permissions))
     sent = {

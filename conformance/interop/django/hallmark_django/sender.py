@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.utils import timezone
 
 from . import client, conf, mapping
@@ -87,10 +87,12 @@ class Outbox:
         ids = list(self.changes.filter(kind=Change.USER, key=change.key).values_list("pk", flat=True))
         try:
             push(change.key, operators, config, self.using)
-        except client.Refused as e:
+        except (client.Away, ImproperlyConfigured, OSError, DatabaseError):
+            raise
+        except Exception as e:  # of this user: it must not hold up the others
             attempts = change.attempts + 1
             due = timezone.now() + min(SOON * 4 ** min(attempts - 1, 8), LATE)
-            self.changes.filter(pk=change.pk).update(attempts=attempts, error=str(e), due=due)
+            self.changes.filter(pk=change.pk).update(attempts=attempts, error=str(e) or type(e).__name__, due=due)
             self.changes.filter(pk__in=ids).exclude(pk=change.pk).delete()
             log.warning("user %s is refused, and tried again at %s: %s", change.key, due, e)
             return 0
@@ -118,12 +120,25 @@ def push(foreign_id, operators, config, using):
         return operators.remove(foreign_id)
     body, claims, drop = mapping.body(user, config)
     try:
-        operators.put(foreign_id, body, claims, drop)
+        put(operators, foreign_id, body, claims, drop)
+    except client.Refused:
+        # Whatever is wrong with the rest: who was disabled, or changed a stolen password, must not wait for it.
+        safe = {name: body[name] for name in ("disabled", "password_hash") if name in body}
+        put(operators, foreign_id, safe)
+        raise
+
+
+def put(operators, foreign_id, body, *extra):
+    """Send a user whole, or what is to change of one. A refused hash becomes no password."""
+    def send(body):
+        operators.put(foreign_id, body, *extra) if extra else operators.change(foreign_id, body)
+    try:
+        send(body)
     except client.Refused as e:
         if "password_hash" not in e.fields:
             raise
         # The old password must not go on signing in, and everything else must arrive.
-        operators.put(foreign_id, {**body, "password_hash": "!"}, claims, drop)
+        send({**body, "password_hash": "!"})
         log.warning("user %s has no password at Hallmark until one of another hash is set: %s", foreign_id, e)
 
 

@@ -41,6 +41,7 @@ class Keys:
 
     def __init__(self, config):
         self.url = config.jwk_url or config.issuer + "/.well-known/jwks.json"
+        self.algorithm = config.algorithm
         self.max_age, self.timeout = config.keys_max_age, config.timeout
         self.lock, self.keys, self.fetched, self.tried = threading.Lock(), {}, float("-inf"), float("-inf")
 
@@ -59,9 +60,11 @@ class Keys:
         self.tried = now
         try:
             with urllib.request.urlopen(self.url, timeout=self.timeout) as answer:
-                keys = jwt.PyJWKSet.from_dict(json.loads(answer.read(self.MAX_ANSWER))).keys
+                published = json.loads(answer.read(self.MAX_ANSWER))["keys"]
+            # A key of another algorithm would make PyJWT fail with a TypeError, not refuse the token.
+            keys = [jwt.PyJWK(k) for k in published if k.get("alg") == self.algorithm]
             self.keys, self.fetched = {k.key_id: k for k in keys}, now
-        except (OSError, http.client.HTTPException, ValueError, AttributeError, jwt.PyJWTError) as e:
+        except (OSError, http.client.HTTPException, ValueError, AttributeError, KeyError, TypeError, jwt.PyJWTError) as e:
             log.warning("the keys of %s cannot be fetched: %s", self.url, e)
             if now - self.fetched > self.max_age + self.OUTAGE:
                 self.keys = {}
