@@ -52,10 +52,10 @@ func TestQuoted(t *testing.T) {
 func TestCurlSendsTheSame(t *testing.T) {
 	t.Parallel()
 	needCurl(t)
-	var got string
+	requests := make(chan string, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		got = strings.Join([]string{
+		requests <- strings.Join([]string{
 			r.Method, r.RequestURI, r.Header.Get("Content-Type"), r.Header.Get("Authorization"), r.Header.Get("X-Odd"), string(body),
 		}, "|")
 	}))
@@ -93,6 +93,7 @@ func TestCurlSendsTheSame(t *testing.T) {
 		want := strings.Join([]string{
 			w.method, address, w.header.Get("Content-Type"), w.header.Get("Authorization"), w.header.Get("X-Odd"), w.body,
 		}, "|")
+		got := <-requests
 		if name == "form" || name == "no type" { // curl writes %20 for +
 			got = strings.ReplaceAll(got, "%20", "+")
 		}
