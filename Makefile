@@ -1,7 +1,7 @@
 # make check is what CI runs; see .ci/run.
 .PHONY: build test check long lint fuzz bench nested pkcs11 static notices release
 
-FUZZTIME ?= 5000x
+FUZZTIME ?= 2000x
 BENCHTIME ?= 100ms
 
 build:
