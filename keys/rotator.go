@@ -73,7 +73,7 @@ type Rotator struct {
 	trouble  atomic.Pointer[error]     // why it failed
 
 	// Of who has the turn:
-	waitedFrom, waited time.Time // when it began to wait for those who know more, and did last; see waits
+	wait wait
 
 	spares []spare         // keys that are kept outside, of rings that may have been stored
 	swept  map[string]bool // by handle: whether a dropped private half is gone from where it was
@@ -87,6 +87,14 @@ type held struct {
 	looked  time.Time           // when that look began, with the monotonic reading
 	wall    time.Time           // the same by the clock alone
 	bench   *bench
+}
+
+// A wait is for those who know more than this process does: with what it holds,
+// since when, how often that began again, and when it looked last.
+type wait struct {
+	on         *held
+	from, last time.Time
+	again      int
 }
 
 // stepTime bounds one step, the making of keys included.

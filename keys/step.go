@@ -233,15 +233,20 @@ func (r *Rotator) base(ctx context.Context, found stored, mark Mark, now Instant
 // a while ago, and publish it until they look. Where nobody else does within
 // three polls, it has to.
 func (r *Rotator) waits(h *held) bool {
-	poll, now := h.ring.schedule.Poll, r.cfg.Now()
+	poll, stale, now := h.ring.schedule.Poll, h.ring.schedule.stale(), r.cfg.Now()
 	if r.age(h) < poll+poll/2 {
 		return false
 	}
-	if since := now.Sub(r.waited); since < 0 || since > h.ring.schedule.stale() { // not while it waits already
-		r.waitedFrom = now
+	w := &r.wait
+	if w.on != h {
+		*w = wait{on: h, from: now, last: now}
 	}
-	r.waited = now
-	return now.Sub(r.waitedFrom) <= h.ring.schedule.stale()
+	// It was suspended again; but looks that are ever so far apart are a slow store.
+	if since := now.Sub(w.last); (since < 0 || since > stale) && w.again < stalePolls {
+		w.from, w.again = now, w.again+1
+	}
+	w.last = now
+	return now.Sub(w.from) <= stale
 }
 
 // refuse keeps a process that holds nothing from going on where the store was set back.
