@@ -47,12 +47,17 @@ const (
 var ErrMalformed = errors.New("not a refresh token of this server")
 
 // NewRefreshToken returns the first token of a new lineage: 256 bits that nobody
-// can guess (RFC 6749 §10.10, RFC 9700 §4.14).
+// can guess (RFC 6749 §10.10, RFC 9700 §4.14). The id of its session does not
+// begin with a hyphen: operators name it in commands.
 func NewRefreshToken() RefreshToken {
 	var b tokenBytes
-	rand.Read(b.selector[:]) // never fails
-	rand.Read(b.secret[:])
-	return b.token(0)
+	rand.Read(b.secret[:]) // never fails
+	for {
+		rand.Read(b.selector[:])
+		if t := b.token(0); t.SessionID().String()[0] != '-' {
+			return t
+		}
+	}
 }
 
 // ParseRefreshToken reads a token as it was answered: exact prefix, exact

@@ -61,6 +61,15 @@ func TestTokenVector(t *testing.T) {
 	}
 }
 
+// A session's id can stand in a command as it is.
+func TestSessionIDIsNoFlag(t *testing.T) {
+	for range 1000 {
+		if id := NewRefreshToken().SessionID().String(); id[0] == '-' {
+			t.Fatalf("session id %s", id)
+		}
+	}
+}
+
 func TestNewRefreshToken(t *testing.T) {
 	a, b := NewRefreshToken(), NewRefreshToken()
 	if a.Generation() != 0 || a.bytes().selector == b.bytes().selector || a.bytes().secret == b.bytes().secret {

@@ -83,6 +83,7 @@ func TestAnnounceCommand(t *testing.T) {
 // TestAnnouncedEnvironment: a hallmark that the command runs does not take the
 // variables for settings.
 func TestAnnouncedEnvironment(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.serve("--issuer", someIssuer, "--algorithms", "ES256").stop(t)
 	k := d.key("ES256", "waiting")
@@ -144,6 +145,7 @@ func (h *hall) announceAll(ctx context.Context) (runs int, wait time.Duration) {
 // announced once as one that waits, PublishAhead at least before it signs, and
 // never again by this process.
 func TestAnnouncedAhead(t *testing.T) {
+	t.Parallel()
 	h := newHall(t, gateway)
 	s := keys.DefaultSchedule()
 	s.Algorithms = []keys.Algorithm{keys.ES256, keys.EdDSA}
@@ -181,6 +183,7 @@ func TestAnnouncedAhead(t *testing.T) {
 // TestAnnounceBounds: a command that hangs is ended with what it started, its
 // output is cut, and a key is tried again later and later, while it is there.
 func TestAnnounceBounds(t *testing.T) {
+	t.Parallel()
 	h := newHall(t, `yes | head -c 100000; echo $$ > "$DIR/pid"; sleep 60 & echo $! > "$DIR/child"; wait`)
 	h.limit = 500 * time.Millisecond
 	s := keys.DefaultSchedule()

@@ -40,6 +40,7 @@ func auditLines(t *testing.T, out string) (records []operator.AuditView) {
 // TestAudit: what commands do is recorded with who ran them, and the command
 // shows it, narrowed down, for people and for programs.
 func TestAudit(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.ok(newPassword(), "user", "add", "ada")
 	d.ok("", "client", "add", "--id=web", "--audience=urn:a")
@@ -130,6 +131,7 @@ func (d *desk) follow(args ...string) *follower {
 // and in order, however many processes write meanwhile, and end with 0 when
 // they are interrupted.
 func TestAuditFollow(t *testing.T) {
+	t.Parallel()
 	const writers, each = 2, 300
 	d := newDesk(t)
 	d.ok(newPassword(), "user", "add", "ada")
@@ -188,6 +190,7 @@ func (d *desk) writes(n int) {
 // A program whose follower is killed, again and again, goes on behind the last
 // record that it has, misses none and has none twice.
 func TestAuditFollowResumed(t *testing.T) {
+	t.Parallel()
 	const records = 400
 	d := newDesk(t)
 	d.ok(newPassword(), "user", "add", "ada")
@@ -279,6 +282,7 @@ func TestAuditFollowClosedPipe(t *testing.T) {
 
 // In one process the reader's end is an error that is no failure.
 func TestAuditFollowWriteFails(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.ok(newPassword(), "user", "add", "ada")
 	var errs bytes.Buffer
@@ -303,6 +307,7 @@ func TestActor(t *testing.T) {
 
 // The server acts by itself, whoever started it.
 func TestServerIsTheSystem(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.serve("--demo")
 	for _, r := range auditLines(t, d.ok("", "audit", "--json", "--event=keys.*")) {
@@ -314,6 +319,7 @@ func TestServerIsTheSystem(t *testing.T) {
 
 // A bound that would leave nothing to look at is refused.
 func TestAuditBoundsRefused(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	for _, flag := range []string{"--audit-age=59m", "--audit-rows=2999"} {
 		setting, _, _ := strings.Cut(flag, "=")

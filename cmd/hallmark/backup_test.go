@@ -127,6 +127,7 @@ func TestBackupUnderLoad(t *testing.T) {
 }
 
 func TestBackupFails(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	file := filepath.Join(t.TempDir(), "hallmark.db")
 	d.fails(exitUnusable, "", []string{"backup", file}, "there is no store")
@@ -146,6 +147,7 @@ func TestBackupFails(t *testing.T) {
 
 // TestBackupUnrecorded: a store that takes no record of it is backed up all the same.
 func TestBackupUnrecorded(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.ok(newPassword(), "user", "add", "alice")
 	db, err := sql.Open("sqlite3", filepath.Join(d.data, "hallmark.db"))

@@ -18,6 +18,7 @@ func safe(more ...string) []string {
 // TestUnsafe: what must not be served together, each with what to change; and
 // what looks like it and is allowed.
 func TestUnsafe(t *testing.T) {
+	t.Parallel()
 	m := makePair(t, nextYear())
 	cert, key := m.write(t, t.TempDir())
 	secrets, tomorrow := t.TempDir(), time.Now().AddDate(0, 0, 1).UTC().Format(time.DateOnly)
@@ -120,6 +121,7 @@ func TestUnsafe(t *testing.T) {
 // All of it is said at once, by serve as by config check; what follows from
 // another mistake is not.
 func TestUnsafeAtOnce(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	args := []string{"--listen=127.0.0.1:8081", "--trusted-proxy=x", "--seen-file=" + filepath.Join(d.data, "kek"), "--absolute-lifetime=1s", "--tls-cert=/nonexistent"}
 	want := []string{
@@ -158,6 +160,7 @@ func TestFindingsBounded(t *testing.T) {
 
 // What is allowed and often a mistake is said in the log.
 func TestWarn(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		args []string
 		want string

@@ -12,6 +12,7 @@ import (
 
 // TestConfigShow: every setting with what it comes to and where it is from.
 func TestConfigShow(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	path := configFile(t, "issuer = \"https://login.example.com\"\nlisten = \"file\"\ntrusted-proxy = [\"10.0.0.0/8\", \"::1\"]\nops-insecure = true\naccess-lifetime = \"90s\"")
 	store := filepath.Join(t.TempDir(), "store")
@@ -78,6 +79,7 @@ func TestConfigShow(t *testing.T) {
 }
 
 func TestConfigCheck(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	if out := d.ok("", "config", "check", "--issuer", someIssuer); out != "ok\n" {
 		t.Errorf("printed %q", out)

@@ -119,6 +119,7 @@ func TestConfigurationDocs(t *testing.T) {
 // TestConfigurationExample: the manual's file is accepted as it stands, and
 // holds every setting, also with all that is commented out.
 func TestConfigurationExample(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile(filepath.Join(repo(t), "docs", "configuration.md"))
 	if err != nil {
 		t.Fatal(err)

@@ -95,6 +95,7 @@ password-workers = 3
 
 // Every field of Config can be written in the file, and nothing else can.
 func TestFileHoldsEverySetting(t *testing.T) {
+	t.Parallel()
 	path := configFile(t, everySetting)
 	got := parse(t, nil, "--config", path)
 	want := Config{
@@ -129,6 +130,7 @@ func TestFileHoldsEverySetting(t *testing.T) {
 
 // Flag over environment over file over default, for each on its own.
 func TestPrecedence(t *testing.T) {
+	t.Parallel()
 	path := configFile(t, `listen = "file"`+"\n"+`ops-listen = "file"`+"\n"+`issuer = "file"`+"\n"+`kek-file = ["file", "file2"]`)
 	env := map[string]string{"HALLMARK_CONFIG": path, "HALLMARK_LISTEN": "env", "HALLMARK_OPS_LISTEN": "env", "HALLMARK_KEK_FILE": "env"}
 	c := parse(t, env, "--listen=flag")
@@ -151,6 +153,7 @@ func TestPrecedence(t *testing.T) {
 // What is wrong in a file is said at once, in its order, with what to write,
 // and the unsafe combinations beside it.
 func TestFileRefusedAtOnce(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	path := configFile(t, `
 listn = "x"
@@ -212,6 +215,7 @@ issuer = "https://login.example.com"
 // A file that is no TOML, or no file, is refused by itself; nothing of it is
 // shown where it may be a part of a secret.
 func TestFileUnreadable(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	dir := t.TempDir()
 	for text, want := range map[string]string{
@@ -243,6 +247,7 @@ func TestFileUnreadable(t *testing.T) {
 
 // The operators' commands take their part of the server's file.
 func TestOperatorsTakeFile(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	elsewhere := t.TempDir()
 	path := configFile(t, fmt.Sprintf("store = %q\nissuer = %q\nlisten = \"127.0.0.1:0\"\nops-listen = \"127.0.0.1:0\"\nlog-format = \"json\"", filepath.Join(elsewhere, "x.db"), someIssuer))
@@ -263,6 +268,7 @@ func TestOperatorsTakeFile(t *testing.T) {
 
 // A store's name with a password is not for everybody to read.
 func TestFileExposed(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	password := strings.TrimSpace(newPassword())
 	for store, refused := range map[string]bool{
@@ -285,6 +291,7 @@ func TestFileExposed(t *testing.T) {
 
 // HALLMARK_STORE_FILE names a file that holds the value.
 func TestFileOfVariable(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "store")
 	for text, want := range map[string]string{"a.db\n": "a.db", "a.db\r\n": "a.db", " a b.db": " a b.db", "a\n\n": "a\n"} {
@@ -316,6 +323,7 @@ func TestFileOfVariable(t *testing.T) {
 // like a mistyped line of the file, with all else that is wrong. What others
 // put into the environment is left alone.
 func TestVariableMistyped(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.env = map[string]string{"HALLMARK_ISSURE": "https://a.example.com", "HALLMARK_TRUSTED_PROXIES": "10.0.0.1", "HALLMARK_STORES_FILE": "x", "HALLMARK_LISTEN": "8080"}
 	mistyped := []string{"HALLMARK_ISSURE is not a setting: did you mean HALLMARK_ISSUER?", "HALLMARK_STORES_FILE|did you mean HALLMARK_STORE?", "HALLMARK_TRUSTED_PROXIES|did you mean HALLMARK_TRUSTED_PROXY?"}

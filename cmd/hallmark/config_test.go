@@ -91,6 +91,7 @@ func TestSeenFile(t *testing.T) {
 }
 
 func TestTrustedProxies(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		"": "[]", "10.1.2.3": "[10.1.2.3/32]", "10.0.0.0/8": "[10.0.0.0/8]", "::1": "[::1/128]", "fd00::/8": "[fd00::/8]",
 		"::ffff:10.1.2.3": "[10.1.2.3/32]", "fe80::1%eth0": "[fe80::1/128]", "10.1.2.3/32  fd00::/8\t::1": "[10.1.2.3/32 fd00::/8 ::1/128]",
@@ -138,6 +139,7 @@ func parse(t *testing.T, env map[string]string, args ...string) Config {
 }
 
 func TestSettings(t *testing.T) {
+	t.Parallel()
 	c := parse(t, nil)
 	if c.Data != "./hallmark-data" || c.Listen != "127.0.0.1:8080" || c.OpsListen != "127.0.0.1:8081" || c.Issuer != "" || c.Demo ||
 		c.AccessLifetime != 10*time.Minute || c.IdleLifetime != 14*24*time.Hour || c.AbsoluteLifetime != 90*24*time.Hour ||
@@ -188,6 +190,7 @@ func commandTree(t *testing.T) *kong.Application {
 // Every flag of serve is a setting, with a variable; every setting says in a
 // sentence what it is for, and what holds without it.
 func TestEverySetting(t *testing.T) {
+	t.Parallel()
 	for _, node := range commandTree(t).Leaves(false) {
 		for _, flag := range node.Flags {
 			if node.Name == "serve" && !flag.Tag.Has("setting") {

@@ -43,6 +43,7 @@ func readDemo(t *testing.T, dir string) demo {
 
 // TestDemoLines pastes what the demo prints into a shell, line by line.
 func TestDemoLines(t *testing.T) {
+	t.Parallel()
 	shell, err := exec.LookPath("sh")
 	if err != nil {
 		lacking(t, "sh", err)
@@ -162,6 +163,7 @@ func TestDemoAgain(t *testing.T) {
 // TestDemoTogether: of two first starts at once both serve, and demo.json holds
 // what signs in at both.
 func TestDemoTogether(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -266,6 +268,7 @@ func TestDemoOvertaken(t *testing.T) {
 
 // TestDemoDead: credentials that sign nobody in any more are not printed.
 func TestDemoDead(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.serve("--demo").stop(t)
 	creds := readDemo(t, d.data)
@@ -320,6 +323,7 @@ func TestDemoRefuses(t *testing.T) {
 // An issuer with another name than the listener's is found all the same, and
 // one that nobody should trust is refused.
 func TestDemoIssuer(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	s := d.serve("--demo", "--issuer", "http://localhost:1/tenant", "--listen", "0.0.0.0:0")
 	base := "http://" + strings.Replace(s.logged("public"), "[::]", "127.0.0.1", 1)

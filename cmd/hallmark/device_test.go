@@ -15,6 +15,7 @@ import (
 // has none, by serve and by operators' commands alike; the PIN is in a private
 // file or nowhere.
 func TestDeviceSettings(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	pin := filepath.Join(d.data, "pin")
 	if err := os.WriteFile(pin, []byte("1234\n"), 0o600); err != nil {
@@ -85,6 +86,7 @@ func withRotator(t *testing.T, d *desk, act func(*keys.Rotator), change ...func(
 // told of none does not start, operators make no keys in the store, and
 // --pkcs11-retire is how to go on without the device.
 func TestKeysElsewhere(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	halves := map[string]crypto.Signer{}
 	elsewhere := func(c *keys.RotatorConfig) {

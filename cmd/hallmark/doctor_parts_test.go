@@ -95,6 +95,7 @@ func examined(t *testing.T) *examination {
 
 // TestClocks: what the store remembers of clocks gives away one that is wrong.
 func TestClocks(t *testing.T) {
+	t.Parallel()
 	x := examined(t)
 	at := x.at
 	for name, tt := range map[string]struct {
@@ -117,6 +118,7 @@ func TestClocks(t *testing.T) {
 // TestLine: each line has a key that signs and one that waits, and the next
 // rotation is when the one that waits may sign.
 func TestLine(t *testing.T) {
+	t.Parallel()
 	x := examined(t)
 	at := x.at
 	if seen, problem := x.line(keys.ES256); problem != "" || !strings.HasSuffix(seen, "the next one from "+stamp(at.Wall.Add(30*24*time.Hour))) && !strings.Contains(seen, "the next one from ") {
@@ -142,6 +144,7 @@ func TestLine(t *testing.T) {
 
 // TestOpsURL: without --ops the operators' listener is where serve's settings put it.
 func TestOpsURL(t *testing.T) {
+	t.Parallel()
 	for want, args := range map[string][]string{
 		"http://127.0.0.1:8081":    nil,
 		"http://127.0.0.1:9":       {"--ops-listen", "0.0.0.0:9"},

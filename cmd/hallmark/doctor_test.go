@@ -68,6 +68,7 @@ func (d *desk) expect(found map[string]observation, id, verdict string, parts ..
 // TestDoctor: all is well beside a running server; when it is stopped, what
 // needs it fails with advice, and the rest goes on; nothing is changed.
 func TestDoctor(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	before := files(t, w.data)
 	found, r := w.examine("--issuer", w.issuer, "--ops", w.ops)
@@ -352,6 +353,7 @@ func TestDoctorProxies(t *testing.T) {
 
 // TestDoctorNames: the issuer under another name than its own.
 func TestDoctorNames(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	port := strings.TrimPrefix(w.issuer, "http://127.0.0.1:")
 	for name, tt := range map[string]struct {
@@ -425,6 +427,7 @@ func TestDoctorOvertaken(t *testing.T) {
 
 // TestReady: the server's own reason, and answers that are not the server's.
 func TestReady(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	status, body := 503, `{"status":"not ready","reason":"shutting down"}`
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status); w.Write([]byte(body)) }))

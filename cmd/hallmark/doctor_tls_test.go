@@ -63,6 +63,7 @@ func TestCertificateFiles(t *testing.T) {
 // TestDoctorTLSFiles: the files that the settings name are looked at, for the
 // hosts under which the listeners are reached.
 func TestDoctorTLSFiles(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	pair := issue(t, nil, time.Now().Add(90*24*time.Hour), "a.example")
 	cert, key := pair.write(t, d.data)
@@ -88,6 +89,7 @@ func TestDoctorTLSFiles(t *testing.T) {
 
 // TestDoctorTLS looks at an issuer whose certificate this machine does not know.
 func TestDoctorTLS(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()

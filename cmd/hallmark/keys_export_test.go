@@ -57,6 +57,7 @@ func thumbprintOf(t *testing.T, public crypto.PublicKey) string {
 
 // TestKeysExportPublic: all formats have the keys that the server publishes.
 func TestKeysExportPublic(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	s := d.serve("--issuer", someIssuer, "--algorithms", "ES256,RS256,ES384,PS256,EdDSA")
 	published := fetchSet(t, s)

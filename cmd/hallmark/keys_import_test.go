@@ -147,6 +147,7 @@ func TestKeysImportPublic(t *testing.T) {
 
 // TestKeysImportPrivate: a key pair is announced, or signs at once.
 func TestKeysImportPrivate(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.serve("--issuer", someIssuer, "--algorithms", "ES256,EdDSA").stop(t)
 	dir := t.TempDir()
@@ -181,6 +182,7 @@ func TestKeysImportPrivate(t *testing.T) {
 }
 
 func TestKeysImportRefuses(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.serve("--issuer", someIssuer, "--algorithms", "ES256").stop(t)
 	rsa, ec := foreignKey(t, keys.RS256), foreignKey(t, keys.ES256)

@@ -12,6 +12,7 @@ import (
 
 // TestKeysListWidth: at a terminal, the drawing is as wide as that.
 func TestKeysListWidth(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.serve("--issuer", someIssuer).stop(t)
 	for _, width := range []uint16{72, 140} {

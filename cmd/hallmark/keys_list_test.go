@@ -75,6 +75,7 @@ func TestReplicas(t *testing.T) {
 
 // TestSilentReplica: a process that was killed is listed, with a word of warning.
 func TestSilentReplica(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.serve("--issuer", someIssuer).stop(t) // makes the keys
 	child := exec.Command(buildProgram(t), "serve", "--data", d.data, "--issuer", someIssuer, "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0")
@@ -101,6 +102,7 @@ func TestSilentReplica(t *testing.T) {
 
 // TestKeysListJSON: the document of keys list is the array that it was.
 func TestKeysListJSON(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	s := d.serve("--issuer", someIssuer)
 	d.current(1, 1)
@@ -127,6 +129,7 @@ func TestKeysListJSON(t *testing.T) {
 
 // TestKeysListDraws: lines in a locale of UTF-8, else ASCII.
 func TestKeysListDraws(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.serve("--issuer", someIssuer).stop(t)
 	for _, c := range []struct {

@@ -11,6 +11,7 @@ import (
 // TestKeysPolicy: the schedule is shown with the sums that it is held to, and
 // changed with what takes effect when.
 func TestKeysPolicy(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.serve("--issuer", someIssuer, "--algorithms", "ES256,EdDSA").stop(t)
 	shown := d.ok("", "keys", "policy", "show")
@@ -71,6 +72,7 @@ func TestKeysPolicy(t *testing.T) {
 
 // TestKeysPolicyMinds: what clients count on is not taken from them unseen.
 func TestKeysPolicyMinds(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.serve("--issuer", someIssuer, "--algorithms", "ES256,EdDSA").stop(t)
 	d.ok("", "client", "add", "--id", "ed", "--audience", "api", "--algorithm", "EdDSA")

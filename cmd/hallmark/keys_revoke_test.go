@@ -30,6 +30,7 @@ type revokedDoc struct {
 // TestKeysRevoke: it wants a reason and a confirmation, says who signs now and
 // for how long each kind of verifier may be wrong, and keeps the reason.
 func TestKeysRevoke(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.serve("--issuer", someIssuer, "--algorithms", "ES256").stop(t)
 	signing, waiting := d.key("ES256", "signing").Kid, d.key("ES256", "waiting").Kid
@@ -155,6 +156,7 @@ func TestKeysRevokeAllUnheard(t *testing.T) {
 // TestKeysRevokeAllElsewhere: a key that is no file is not replaced; the one
 // that is put before it is taken.
 func TestKeysRevokeAllElsewhere(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	old, fresh := newKEK(t), newKEK(t)
 	d.env["HALLMARK_KEK"] = old

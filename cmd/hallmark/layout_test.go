@@ -131,6 +131,7 @@ const (
 
 // TestSizes holds the code to what one can take in at a glance.
 func TestSizes(t *testing.T) {
+	t.Parallel()
 	var files, funcs []int
 	err := filepath.WalkDir(repo(t), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {

@@ -58,6 +58,7 @@ func (d *desk) many(args ...string) (r []record) {
 // TestUserLife: a user is shown by each of their names, gets other claims and
 // another name, and goes.
 func TestUserLife(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.ok(newPassword(), "user", "add", "alice", "--role=admin", "--claim=tenant=acme", "--foreign-id=17")
 	d.ok("", "client", "add", "--id=web", "--audience=api")
@@ -109,6 +110,7 @@ func TestUserLife(t *testing.T) {
 
 // TestUserHash: a hash from another system comes on standard input.
 func TestUserHash(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.ok(newPassword(), "user", "add", "alice")
 	store, err := sqlite.Open(t.Context(), filepath.Join(d.data, "hallmark.db"), slog.New(slog.DiscardHandler))
@@ -135,6 +137,7 @@ func TestUserHash(t *testing.T) {
 // TestClientSimpleJWT: the defaults of --simplejwt are those of the package, and
 // defaults: other flags win.
 func TestClientSimpleJWT(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	for _, c := range []struct{ args, want string }{
 		{"", "RS256 300 86400 86400 false"},
@@ -155,6 +158,7 @@ func TestClientSimpleJWT(t *testing.T) {
 // TestClientLife: two secrets at a time, a change of what is named alone, and
 // the end.
 func TestClientLife(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	made := d.one("client", "add", "--id=web", "--auth=client_secret_basic", "--audience=api", "--scope=read", "--scope=write", "--name=The site")
 	if shown := d.one("client", "show", "web"); shown["client_secret"] != nil || shown["client_name"] != "The site" || shown["secrets"] != 1.0 {
@@ -215,6 +219,7 @@ func TestClientLife(t *testing.T) {
 
 // TestSessionCommands: who is signed in, where, and the end of it.
 func TestSessionCommands(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	for _, name := range []string{"alice", "bob"} {
 		d.ok(newPassword(), "user", "add", name)
@@ -280,6 +285,7 @@ func TestSessionCommands(t *testing.T) {
 
 // TestOperatorTokens: a token is shown once, its digest alone is stored.
 func TestOperatorTokens(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	token := strings.Split(d.ok("", "operator", "token", "add", "ci", "--scope", "read users"), "\n")[0]
 	if !strings.HasPrefix(token, "hmo_") || len(token) != 47 {
@@ -305,6 +311,7 @@ func TestOperatorTokens(t *testing.T) {
 
 // TestMigrate: a store of an older version is told from one of this.
 func TestMigrate(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.fails(exitUnusable, "", []string{"migrate"}, "no store")
 	d.ok(newPassword(), "user", "add", "alice")
@@ -329,6 +336,7 @@ func TestMigrate(t *testing.T) {
 // TestManageUnusable: with its store away or locked, each new command says so,
 // and what to do.
 func TestManageUnusable(t *testing.T) {
+	t.Parallel()
 	commands := []string{
 		"user show a", "user claims a --role=x", "user rename a b", "user remove a --yes", "client show a", "client secret a", "client change a --name=x",
 		"client remove a --yes", "session list", "session revoke --user=a --yes", "operator token list", "operator token remove a", "migrate",

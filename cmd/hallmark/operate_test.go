@@ -18,6 +18,7 @@ import (
 func newPassword() string { return storage.RandomSecret().Reveal() + "\n" }
 
 func TestUserCommands(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	if out := d.ok(newPassword(), "user", "add", "alice", "--role", "admin", "--role", "a, b", "--group", "ops", "--entitlement", "e",
 		"--claim", "tenant=acme", "--claim-json", "quota={\"gb\":9007199254740993}", "--foreign-id", "17"); !strings.Contains(out, "added alice, sub ") {
@@ -70,6 +71,7 @@ func TestUserCommands(t *testing.T) {
 }
 
 func TestUserCommandsFail(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.ok(newPassword(), "user", "add", "alice")
 	pw := newPassword()
@@ -112,6 +114,7 @@ func TestUserCommandsFail(t *testing.T) {
 // A password is never taken from an argument, and one that was typed there is
 // not repeated.
 func TestPasswordIsNoArgument(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.ok(newPassword(), "user", "add", "alice")
 	pw := strings.TrimSpace(newPassword())
@@ -136,6 +139,7 @@ func TestPasswordIsNoArgument(t *testing.T) {
 
 // Passwords, digests and secrets are in no output but the one that is for it.
 func TestNothingSecretIsPrinted(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	pw := newPassword()
 	add := d.run(pw, "user", "add", "alice", "--log-level", "debug")
@@ -160,6 +164,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 }
 
 func TestClientCommands(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	var public, confidential map[string]any
 	d.json(&public, "", "client", "add", "--scope", "read write", "--scope", "admin", "--default-scope", "read",
@@ -267,6 +272,7 @@ func TestKeysCommands(t *testing.T) {
 // TestKeysRecover: it is for a store that was set back; on another one it says
 // what to do instead, or is forced.
 func TestKeysRecover(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.serve("--issuer", someIssuer).stop(t)
 	listed := d.ok("", "keys", "list", "--json")
@@ -343,6 +349,7 @@ func TestSetBack(t *testing.T) {
 
 // TestMarkUnusable: nothing is changed where what happened cannot be remembered.
 func TestMarkUnusable(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.serve("--issuer", someIssuer).stop(t)
 	var list []struct{ Kid string }
@@ -366,6 +373,7 @@ func TestMarkUnusable(t *testing.T) {
 // Who adds makes a store in a directory that is there, and nothing elsewhere;
 // other commands make none at all.
 func TestNewStore(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.data = filepath.Join(d.data, "typo")
 	others := [][]string{
@@ -398,6 +406,7 @@ func TestNewStore(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	if out := d.ok("", "--help"); !strings.Contains(out, "Exit codes: 0 done") || !strings.Contains(out, "conformance") {
 		t.Errorf("help prints %s", out)

@@ -61,6 +61,7 @@ var proxies = []struct {
 // TestProxies runs the proxies' configurations in front of a server: it answers
 // over TLS, a client authenticates, and the server knows where it comes from.
 func TestProxies(t *testing.T) {
+	t.Parallel()
 	for _, proxy := range proxies {
 		t.Run(proxy.program, func(t *testing.T) {
 			need(t, proxy.program)
@@ -157,6 +158,7 @@ func TestOperationsNames(t *testing.T) {
 // TestLinks: what the documents link to in the repository is there, down to the
 // heading, and no document is one that nobody finds.
 func TestLinks(t *testing.T) {
+	t.Parallel()
 	out, err := exec.Command("git", "-C", repo(t), "ls-files", "--cached", "--others", "--exclude-standard", "--", "*.md").Output()
 	if err != nil {
 		lacking(t, "git, or the checkout is not one", err)

@@ -284,6 +284,7 @@ const largestImage = 26 << 20
 // TestPackages builds the image's files by the Dockerfile's lines, once.
 func TestPackages(t *testing.T) {
 	t.Parallel()
+	unraced(t)
 	root, build := imageFiles(t)
 	t.Run("image", func(t *testing.T) { testImage(t, root) })
 	t.Run("container", func(t *testing.T) { testContainer(t, newContainer(t, root)) })

@@ -206,6 +206,7 @@ func TestRestoredByHand(t *testing.T) {
 
 // TestRestoreFails: nothing was changed.
 func TestRestoreFails(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.ok(newPassword(), "user", "add", "alice")
 	d.serve(brisk...).stop(t)
@@ -272,6 +273,7 @@ func TestRestoreBesideALog(t *testing.T) {
 // TestRestoreThroughALink: the store stays where it really is, and so does what
 // it replaced.
 func TestRestoreThroughALink(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.ok(newPassword(), "user", "add", "alice")
 	file, disk := filepath.Join(t.TempDir(), "backup.db"), t.TempDir()

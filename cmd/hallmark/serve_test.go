@@ -153,6 +153,7 @@ func addUser(t *testing.T, dir string) {
 // A first start makes everything for its owner alone; a port that is taken
 // leaves nothing behind.
 func TestFirstStart(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.data = filepath.Join(d.data, "new")
 	s := d.serve("--issuer", someIssuer)
@@ -176,6 +177,7 @@ func TestFirstStart(t *testing.T) {
 
 // Settings come from the environment, and flags win over it.
 func TestServeFromEnvironment(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.env = map[string]string{
 		"HALLMARK_ISSUER": someIssuer + "/tenant", "HALLMARK_LOG_FORMAT": "json", "HALLMARK_ALGORITHMS": "RS256",
@@ -220,6 +222,7 @@ func get(t *testing.T, address string) (int, string) {
 // Health is for the operators' listener; what it serves is not on the public
 // one, and the demo API is in no server but a demo.
 func TestListeners(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	s := d.serve("--issuer", someIssuer)
 	public, ops := "http://"+s.logged("public"), "http://"+s.logged("operators")
@@ -248,6 +251,7 @@ func TestListeners(t *testing.T) {
 // A key-encryption key may come from a file, the environment or a command; a
 // new one is put in front of the old one, which opens what it sealed.
 func TestKeyEncryptionKeySources(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	kek := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
 	first, second := kek("the first key-encryption key 32B"), kek("then another key-encryption key!")

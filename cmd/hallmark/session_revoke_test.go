@@ -10,6 +10,7 @@ import (
 // TestRevokeMatching: many sessions are ended by what they have in common. It
 // can be tried first, and asks before it is done.
 func TestRevokeMatching(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	for _, name := range []string{"alice", "bob"} {
 		d.ok(newPassword(), "user", "add", name)

@@ -120,6 +120,7 @@ func TestPromptInterrupted(t *testing.T) {
 
 // Before many sessions are ended it is said how many and whose they are.
 func TestRevokeMatchingAsks(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.ok("", "client", "add", "--id=web", "--audience=api")
 	for _, name := range []string{"alice", "bob"} {

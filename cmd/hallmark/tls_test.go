@@ -237,6 +237,7 @@ func TestCertificateLook(t *testing.T) {
 
 // TestTLSRefused: pairs that cannot be served, each with what to change.
 func TestTLSRefused(t *testing.T) {
+	t.Parallel()
 	m, other := makePair(t, nextYear()), makePair(t, nextYear())
 	cert, key := m.write(t, t.TempDir())
 	_, foreign := other.write(t, t.TempDir())

@@ -284,6 +284,7 @@ func (s *site) load(d *desk, users []siteUser) {
 
 // TestImportCrypt: hashes of crypt(3) as openssl makes them, from a table.
 func TestImportCrypt(t *testing.T) {
+	t.Parallel()
 	need(t, "openssl")
 	d := newDesk(t)
 	hash := func(pw string, args ...string) string {

@@ -19,6 +19,7 @@ import (
 // What is exported comes back as it was: into the same store without a change,
 // into another whole, with the subject identifiers and the hashes.
 func TestExportComesBack(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.ok(newPassword(), "user", "add", "alice", "--role", "b", "--role", "a", "--group", "x; y", "--entitlement", "[e", "--claim-json", `n={"big":12345678901234567890}`, "--foreign-id", "17")
 	d.ok(newPassword(), "user", "add", "comma, \"quoted\"", "--disabled", "--claim", "s=")
@@ -48,6 +49,7 @@ func TestExportComesBack(t *testing.T) {
 }
 
 func TestImportFails(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	dir := d.TempDir()
 	write(t, filepath.Join(dir, "text.db"), "no database, by any means: a line of text, and some more of it so that it is long enough for a header of SQLite")
@@ -91,6 +93,7 @@ func TestImportFails(t *testing.T) {
 
 // TestImportMapping: what the flags say becomes of a user.
 func TestImportMapping(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	out := d.ok("uid,login,email,is_staff,groups,permissions\nu1,alice,a@b,1,editors;old,blog.add;wiki.read\n", "user", "import", "-", "--format=csv",
 		"--id-field=uid", "--name-field=login", "--id-claim=", "--claim=mail=email", "--map=staff=group:staff", "--map=group:old=none", "--map=permission:blog.*=role:*", "--each")
@@ -105,6 +108,7 @@ func TestImportMapping(t *testing.T) {
 
 // A person at a terminal sees how far it is; a file or a pipe gets none of it.
 func TestImportProgress(t *testing.T) {
+	t.Parallel()
 	person, tty := openTerminal(t)
 	d := newDesk(t)
 	file := filepath.Join(d.TempDir(), "users")
@@ -124,6 +128,7 @@ func TestImportProgress(t *testing.T) {
 
 // Hashes on a terminal come with a warning; in a pipe they are what was asked for.
 func TestExportOnTerminal(t *testing.T) {
+	t.Parallel()
 	person, tty := openTerminal(t)
 	d := newDesk(t)
 	d.ok("", "user", "add", "a", "--no-password")

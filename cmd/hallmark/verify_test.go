@@ -35,6 +35,7 @@ func (s *shop) accessToken() string {
 }
 
 func TestTokenCommand(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	var answer map[string]any
 	if err := json.Unmarshal([]byte(s.ok(s.Password, s.tokenArgs("--scope", "read")...)), &answer); err != nil {
@@ -104,6 +105,7 @@ func TestTokenCommandFails(t *testing.T) {
 // What a foreign issuer answers neither steers the terminal nor gets the
 // credentials in the clear or to another place.
 func TestTokenCommandDistrustsIssuer(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	var issuer, endpoint string
 	var answer func(http.ResponseWriter, *http.Request)
@@ -155,6 +157,7 @@ func TestTokenCommandDistrustsIssuer(t *testing.T) {
 }
 
 func TestVerifyCommand(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	token := s.accessToken()
 	_, jwks := get(t, s.Issuer+"/.well-known/jwks.json")

@@ -78,8 +78,11 @@ func TestTakenOver(t *testing.T) {
 	p := New(Config{Params: cheap})
 	seen := map[string]bool{}
 	for _, h := range readTaken(t, lines) {
-		h.check(t, p)
 		name, _ := CheckHash(h.Hash)
+		if raceEnabled && seen[name] {
+			continue // it makes hashing slow, and one goroutine does it
+		}
+		h.check(t, p)
 		seen[name] = true
 	}
 	for _, f := range formats {
