@@ -31,7 +31,7 @@ func jwksUseCases() []Case {
 			Means:    "A verifier that believes it accepts tokens without a signature, or ones that anybody signs with the public key.",
 		},
 		Case{
-			ID: "jwks-has-rs256", Section: "RFC 9068 §2.1", Level: Must, Run: hasRS256,
+			ID: "jwks-has-rs256", Section: "RFC 9068 §2.1", Level: Should, Run: hasRS256,
 			Expected: "There is a key for RS256, the one algorithm that all must support.",
 			Means:    "Resource servers whose library takes RS256 unless told otherwise, or nothing else ever, cannot use this issuer.",
 		},
