@@ -12,13 +12,13 @@ func atGrantCases() []Case {
 	return group("at",
 		Case{
 			ID: "at-not-id-token", Section: "RFC 9068 §5; RFC 8725 §3.12", Level: Must, Needs: signsIn(), Run: notIDToken,
-			Expected: "An ID token that comes along has another typ and another audience.",
+			Expected: "An ID token that comes along is told from the access token by its typ, and should be by its audience too.",
 			Means:    "A page that only asks who the user is gets a token that opens the user's data.",
 		},
 		Case{
-			ID: "at-client-credentials-sub", Section: "RFC 9068 §2.2, §5; RFC 9700 §4.15", Level: Must, Needs: signsIn(NeedConfidential),
+			ID: "at-client-credentials-sub", Section: "RFC 9068 §2.2, §5; RFC 9700 §4.15.1", Level: Must, Needs: signsIn(NeedConfidential),
 			Run:      clientSubject,
-			Expected: "The sub of a client's own token is there and is not that of a user.",
+			Expected: "The sub of a client's own token is there, and should not be that of a user.",
 			Means:    "Resource servers take the client for the user, and show it the user's data.",
 		},
 		Case{
@@ -44,10 +44,12 @@ func notIDToken(ctx context.Context, p *Probe) Verdict {
 	switch {
 	case typ(id) == "at+jwt":
 		return fail("the ID token has the typ of access tokens")
-	case typ(id) == typ(access):
-		return fail("both have the typ %q", typ(id))
+	case typ(id) == typ(access) && slices.Equal(auds, idAuds):
+		return fail("both have the typ %q and the audience %q", typ(id), auds)
+	case typ(id) == typ(access): // RFC 8725 §3.12: one difference is enough
+		return Verdict{Warn, "both have the same typ, so that only the audience tells them apart"}
 	case slices.Equal(auds, idAuds):
-		return fail("both have the audience %q", auds)
+		return Verdict{Warn, "both have the same audience, so that only the typ tells them apart"}
 	}
 	return pass()
 }
@@ -68,8 +70,8 @@ func clientSubject(ctx context.Context, p *Probe) Verdict {
 	switch sub := p.jwtOf(t).text("sub"); sub {
 	case "":
 		return fail("there is no sub")
-	case user:
-		return fail("sub is %q, as in the user's tokens", sub)
+	case user: // RFC 9068 §2.2, RFC 9700 §4.15.1: a SHOULD
+		return Verdict{Warn, "sub is " + sub + ", as in the user's tokens"}
 	case c.ID:
 		return pass()
 	default: // RFC 9068 §2.2: one that the server knows the client by

@@ -34,7 +34,7 @@ func bearerPlaceCases() []Case {
 			Means:    "Any page that can make a browser send JSON can try tokens on the resource.",
 		},
 		Case{
-			ID: "bear-cookie", Section: "RFC 6750 §5.3", Level: Should, Needs: needs,
+			ID: "bear-cookie", Section: "RFC 6750 §5.3", Level: BCP, Needs: needs,
 			Run:      bearElsewhere("a token in a cookie", inCookie),
 			Expected: "A token in a cookie is not accepted.",
 			Means:    "Other sites can make the user's browser send requests with the user's rights.",
@@ -45,7 +45,7 @@ func bearerPlaceCases() []Case {
 			Means:    "Tokens get into logs and pages of whatever shows the answer.",
 		},
 		Case{
-			ID: "bear-cache", Section: "RFC 9111 §3.5; RFC 6750 §5.3", Level: BCP, Needs: needs, Run: bearCache,
+			ID: "bear-cache", Section: "RFC 9111 §3.5", Level: BCP, Needs: needs, Run: bearCache,
 			Expected: "Shared caches may not keep an answer that a token got.",
 			Means:    "A proxy shows one user's data to the next.",
 		},

@@ -25,7 +25,7 @@ func clientAuthCases() []Case {
 			Run:      wrongBasic(refusedWith([]int{401}, "invalid_client")),
 		},
 		Case{
-			ID: "cauth-basic-wrong-www-auth", Section: "RFC 6749 §5.2; RFC 9110 §15.5.2", Level: Must, Needs: []Input{NeedBasic, NeedUser},
+			ID: "cauth-basic-wrong-www-auth", Section: "RFC 6749 §5.2; RFC 9110 §15.5.2; RFC 7617 §2", Level: Must, Needs: []Input{NeedBasic, NeedUser},
 			Expected: "A wrong secret by Basic is answered with a Basic challenge that has a realm.",
 			Means:    "HTTP libraries do not learn that Basic is what is asked for, and report something else.",
 			Run:      wrongBasic(challenged),
@@ -51,7 +51,7 @@ func clientAuthCases() []Case {
 			Means:    "Anybody who knows the public client_id can act as the client: the secret protects nothing.",
 		},
 		Case{
-			ID: "cauth-unknown-client-same", Section: "RFC 6749 §10.10; RFC 9700 §2.5", Level: BCP, Needs: []Input{NeedConfidential, NeedUser}, Run: unknownSame,
+			ID: "cauth-unknown-client-same", Section: "RFC 6749 §10.10; CWE-204", Level: BCP, Needs: []Input{NeedConfidential, NeedUser}, Run: unknownSame,
 			Expected: "An unknown client and a wrong secret get the same answer.",
 			Means:    "An attacker can find out which client ids exist before guessing their secrets.",
 		},

@@ -55,7 +55,7 @@ func clientAuthBasicCases() []Case {
 			Means:    "Anybody who knows the public client_id can act as the client: the secret protects nothing.",
 		},
 		Case{
-			ID: "cauth-bearer-scheme", Section: "RFC 6749 §2.3.1, §5.2", Level: Must, Needs: needs, Run: bearerScheme,
+			ID: "cauth-bearer-scheme", Section: "RFC 6749 §2.3, §5.2", Level: Must, Needs: needs, Run: bearerScheme,
 			Expected: "A scheme that is no client authentication, such as Bearer, does not authenticate: 400 or 401.",
 			Means:    "Any header at all passes for a client's credentials.",
 		},

@@ -34,7 +34,7 @@ func clientAuthMethodCases() []Case {
 			Means:    "Client libraries that name the client in every body, as several do, cannot sign anybody in.",
 		},
 		Case{
-			ID: "cauth-public-with-secret", Section: "RFC 9700 §2.5; RFC 7662 §2.1", Level: BCP, Needs: []Input{NeedPublic, NeedUser}, Run: publicSecret,
+			ID: "cauth-public-with-secret", Section: "RFC 6749 §2.3; RFC 7662 §2.1", Level: BCP, Needs: []Input{NeedPublic, NeedUser}, Run: publicSecret,
 			Expected: "A secret that a public client makes up is refused or ignored, and opens nothing that is for confidential clients.",
 			Means:    "Anybody can pass for a client that has proven who it is.",
 		},

@@ -23,7 +23,7 @@ func clientAuthSecretCases() []Case {
 	needs := []Input{NeedConfidential, NeedUser}
 	return group("cauth",
 		Case{
-			ID: "cauth-secret-not-in-errors", Section: "RFC 6749 §10.3", Level: BCP, Needs: needs, Run: secretInErrors,
+			ID: "cauth-secret-not-in-errors", Section: "OWASP ASVS 5.0 §16.5.1", Level: BCP, Needs: needs, Run: secretInErrors,
 			Expected: "No error repeats a client secret, right or wrong.",
 			Means:    "Secrets get into what clients log, and a mistyped one is nearly the right one.",
 		},

@@ -15,7 +15,7 @@ import (
 func http2Cases() []Case {
 	return group("http",
 		Case{
-			ID: "http-http2", Section: "RFC 9113 §8.2.1, §8.2.2", Level: Should, Run: http2Malformed,
+			ID: "http-http2", Section: "RFC 9113 §8.2.1, §8.2.2", Level: Must, Run: http2Malformed,
 			Expected: "Where HTTP/2 is spoken, names in upper case and fields of connections make a request malformed.",
 			Means:    "A proxy that turns HTTP/2 into HTTP/1.1 makes two requests out of one, of which the second is an attacker's.",
 		},

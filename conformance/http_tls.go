@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
@@ -33,7 +32,7 @@ func httpTLSCases() []Case {
 		},
 		Case{
 			ID: "http-cert", Section: "RFC 6749 §10.9; RFC 9325 §4.5", Level: Must, Run: certificate,
-			Expected: "The certificate is trusted and valid for a while yet, its key RSA of 2048 bits or more, or a curve of 224 or more.",
+			Expected: "The certificate is trusted and valid for a while yet, and its key, where it is RSA, has 2048 bits or more.",
 			Means:    "Anybody who breaks the key can pass for the issuer, or soon no client will connect any more.",
 		},
 	)
@@ -163,15 +162,8 @@ func certificate(ctx context.Context, p *Probe) Verdict {
 }
 
 func weakKey(c *x509.Certificate) string {
-	switch key := c.PublicKey.(type) {
-	case *rsa.PublicKey:
-		if key.N.BitLen() < 2048 {
-			return "the certificate's RSA key is shorter than 2048 bits"
-		}
-	case *ecdsa.PublicKey:
-		if key.Curve.Params().BitSize < 224 {
-			return "the certificate's curve has fewer than 224 bits"
-		}
+	if key, ok := c.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() < 2048 {
+		return "the certificate's RSA key is shorter than 2048 bits"
 	}
 	return ""
 }

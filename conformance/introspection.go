@@ -17,7 +17,7 @@ func introspectionCases() []Case {
 	return group("intro",
 		Case{
 			ID: "intro-active", Section: "RFC 7662 §2.2", Level: Must, Needs: needs, Run: introActive,
-			Expected: "Of a valid token, active is true, and what is said of it is what a JWT says.",
+			Expected: "Of a valid token, active is true, and what is said of it should be what a JWT says.",
 			Means:    "A resource server that asks refuses valid tokens, or believes what is not in the token.",
 		},
 		Case{
@@ -87,7 +87,8 @@ func (p *Probe) introspects(ctx context.Context) (Client, tokens) {
 	return c, t
 }
 
-// introActive compares what is said twice.
+// introActive compares what is said twice. To differ is no breach: RFC 7662 §2.2
+// allows other answers for other askers.
 func introActive(ctx context.Context, p *Probe) Verdict {
 	c, t := p.introspects(ctx)
 	a := p.send(ctx, p.question(c, t.access))
@@ -104,7 +105,7 @@ func introActive(ctx context.Context, p *Probe) Verdict {
 	for _, name := range []string{"scope", "client_id", "exp", "iat", "nbf", "sub", "aud", "iss", "jti"} {
 		said, told := token.claims[name], a.json[name]
 		if said != nil && told != nil && !reflect.DeepEqual(said, told) && !oneOf(said, told) {
-			return fail("%s differs from the token's", name)
+			return Verdict{Warn, name + " differs from the token's"}
 		}
 	}
 	return pass()

@@ -30,7 +30,7 @@ func introspectionOtherCases() []Case {
 			Means:    "Any application that gets hold of tokens learns whose they are and what they allow.",
 		},
 		Case{
-			ID: "intro-aud-isolation", Section: "RFC 7662 §2.2, §4", Level: Should, Needs: signsIn(NeedSecond, NeedAPI), Run: introIsolation,
+			ID: "intro-aud-isolation", Section: "RFC 7662 §2.2, §4", Level: Must, Needs: signsIn(NeedSecond, NeedAPI), Run: introIsolation,
 			Expected: "An API is told of the tokens that are for it, and of those for other APIs nothing, or less.",
 			Means:    "An API that other APIs' tokens get to, by mistake or by theft, learns whose they are and can tell which work.",
 		},

@@ -100,7 +100,7 @@ func (is *issuer) metadata(without string) http.HandlerFunc {
 			http.NotFound(w, r)
 			return
 		}
-		if oidc && is.mutated("oidc-500") {
+		if oidc && is.mutated("oidc-500") || !oidc && is.mutated("oauth-500") {
 			w.WriteHeader(500)
 			return
 		}

@@ -55,7 +55,8 @@ func (is *issuer) revoke(w http.ResponseWriter, r *http.Request) {
 // end ends a session, as far as the mutations let it.
 func (is *issuer) end(s *session) {
 	is.ends++
-	s.ended = !is.mutated("revocation-idle") && !(is.mutated("revocation-sometimes") && is.ends%3 == 0)
+	s.dying = is.mutated("revocation-late")
+	s.ended = !s.dying && !is.mutated("revocation-idle") && !(is.mutated("revocation-sometimes") && is.ends%3 == 0)
 }
 
 func (is *issuer) revokeAccess(s *session, client, token string) {

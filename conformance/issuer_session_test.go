@@ -25,7 +25,8 @@ type session struct {
 	current, previous string
 	rotated           time.Time
 	ended             bool
-	uses              int // token answers
+	dying             bool // revoked, and not known everywhere yet
+	uses              int  // token answers
 }
 
 // find looks a refresh token up.
@@ -58,6 +59,7 @@ func (is *issuer) refresh(clientID string, form url.Values) (*session, []string)
 	if is.mutated("error-spends") && token == s.current && form.Has("scope") {
 		s.previous, s.current = s.current, ""
 	}
+	s.ended = s.dying
 	scope := is.narrowed(s, form)
 	is.narrowResources(s, form)
 	is.readMore(s, form)
@@ -161,7 +163,7 @@ func (is *issuer) accessToken(s *session, scope []string) string {
 		mutation, claim string
 		value           any
 	}{
-		{"exp-string", "exp", "9999999999"}, {"exp-past", "exp", now - 1}, {"iat-ahead", "iat", now + 2}, {"iat-fraction", "iat", 1.5},
+		{"exp-string", "exp", "9999999999"}, {"exp-past", "exp", now - 1}, {"exp-fraction", "exp", float64(now) + 600.5}, {"iat-ahead", "iat", now + 2}, {"iat-fraction", "iat", 1.5},
 		{"nbf-ahead", "nbf", now + 1}, {"nbf-same", "nbf", now}, {"aud-array", "aud", append([]string{s.client}, s.audience...)},
 		{"no-aud", "aud", []string{}}, {"aud-client", "aud", s.client},
 		{"client-id-other", "client_id", s.user}, {"sub-random", "sub", rand.Text()}, {"sub-empty", "sub", ""},

@@ -10,7 +10,7 @@ import (
 func jwksFormCases() []Case {
 	return group("jwks",
 		Case{
-			ID: "jwks-status-ct", Section: "RFC 7517 §8.5.1", Level: Should, Run: jwksStatusType,
+			ID: "jwks-status-ct", Section: "RFC 7517 §8.5.1; RFC 9110 §8.3", Level: Should, Run: jwksStatusType,
 			Expected: "jwks_uri answers 200 with application/jwk-set+json or application/json.",
 			Means:    "Libraries that look at status and type before they read find no keys, and refuse every token.",
 		},

@@ -26,7 +26,7 @@ func jwksHTTPCases() []Case {
 			Means:    "Whatever takes a write at the address of the keys may one day let it through, and the keys are what everything rests on.",
 		},
 		Case{
-			ID: "jwks-no-auth", Section: "OIDC Discovery §3", Level: Should, Run: jwksNoAuth,
+			ID: "jwks-no-auth", Section: "OIDC Discovery §3", Level: BCP, Run: jwksNoAuth,
 			Expected: "The keys are for everybody, also who sends credentials that are no good here.",
 			Means:    "A verifier that sends a header along, or none, gets no keys and refuses every token.",
 		},

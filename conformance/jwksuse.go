@@ -26,12 +26,12 @@ func jwksUseCases() []Case {
 			Means:    "Verifiers look at one of the two or at both, so the key works with some and not with others.",
 		},
 		Case{
-			ID: "jwks-alg-no-none", Section: "RFC 8725 §3.1, §3.2", Level: Must, Run: eachKey(notUnsigned),
+			ID: "jwks-alg-no-none", Section: "RFC 8725 §3.1, §3.2", Level: Should, Run: eachKey(notUnsigned),
 			Expected: "No key has the algorithm none or one with a shared secret.",
 			Means:    "A verifier that believes it accepts tokens without a signature, or ones that anybody signs with the public key.",
 		},
 		Case{
-			ID: "jwks-has-rs256", Section: "RFC 9068 §2.1", Level: Must, Run: hasRS256,
+			ID: "jwks-has-rs256", Section: "RFC 9068 §2.1", Level: Should, Run: hasRS256,
 			Expected: "There is a key for RS256, the one algorithm that all must support.",
 			Means:    "Resource servers whose library takes RS256 unless told otherwise, or nothing else ever, cannot use this issuer.",
 		},

@@ -177,6 +177,7 @@ var elsewhere = map[string]string{
 	"http-tls12":               "crypto/tls, as cmd/hallmark/tls.go sets it up",
 	"http-ciphers":             "crypto/tls, as cmd/hallmark/tls.go sets it up",
 	"http-cert":                "the operator's certificate, which hallmark doctor examines",
+	"http-http2":               "net/http speaks HTTP/2",
 }
 
 // TestEveryMustHasALine: what must hold is obeyed somewhere, and it is said

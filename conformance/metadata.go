@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"net/url"
 	"reflect"
@@ -52,7 +53,7 @@ func metadataCases() []Case {
 			Means:    "A client that is set up with a wrong issuer works, until somebody claims that name for real.",
 		},
 		Case{
-			ID: "meta-both-agree", Section: "RFC 8414 §5", Level: Should, Run: bothAgree,
+			ID: "meta-both-agree", Section: "RFC 9068 §4; RFC 8414 §5", Level: Should, Run: bothAgree,
 			Expected: "A member that stands in both documents has the same value in both.",
 			Means:    "What a client does depends on which of the two documents its library reads.",
 		},
@@ -61,10 +62,16 @@ func metadataCases() []Case {
 
 func oauthPath(ctx context.Context, p *Probe) Verdict {
 	a := p.get(ctx, p.target.oauthURL(), nil)
-	if a.status != 200 || a.json == nil {
-		return fail("no document there")
+	sent, got := p.sent, p.got
+	switch {
+	case served(a):
+		return pass()
+	case a.status == 404 && served(p.get(ctx, p.target.oidcURL(), nil)): // RFC 8414 §3: who supports it must
+		p.sent, p.got = sent, got
+		return Verdict{Warn, "404: there is OpenID Connect's document only, which clients of RFC 8414 do not look for"}
 	}
-	return pass()
+	p.sent, p.got = sent, got
+	return fail("no document there")
 }
 
 func oidcPath(ctx context.Context, p *Probe) Verdict {
@@ -141,7 +148,10 @@ func metaStatusType(ctx context.Context, p *Probe) Verdict {
 
 func metaStrict(ctx context.Context, p *Probe) Verdict {
 	for _, a := range p.each(ctx, func(a answer) bool { return a.status == 200 }) {
-		if err := strictJSON(a.body); err != nil {
+		switch err := strictJSON(a.body); {
+		case errors.Is(err, errTwice): // RFC 8259 §4: a SHOULD
+			return Verdict{Warn, err.Error()}
+		case err != nil:
 			return fail("%v", err)
 		}
 	}
@@ -165,12 +175,12 @@ func issuerForm(doc answer) Verdict {
 		return fail("issuer %q is not an absolute URL", issuer)
 	case strings.ContainsAny(issuer, "?#"):
 		return fail("issuer %q has a query or fragment", issuer)
-	case u.User != nil:
-		return fail("issuer has a user in it")
-	case u.Scheme == "http" && loopback(u):
-		return Verdict{Warn, "issuer is http, which only a loopback address may be"}
-	case u.Scheme != "https":
+	case u.Scheme != "https" && !loopback(u):
 		return fail("issuer %q is not https", issuer)
+	case u.Scheme != "https":
+		return Verdict{Warn, "issuer is http, which only a loopback address may be"}
+	case u.User != nil: // RFC 9110 §4.2.4 deprecates it
+		return Verdict{Warn, "issuer has a user in it, which clients may refuse to send"}
 	}
 	return pass()
 }

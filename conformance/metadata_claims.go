@@ -29,7 +29,7 @@ func metadataClaimCases() []Case {
 			Run:      worksAsSaid("introspection_endpoint", introspected),
 		},
 		Case{
-			ID: "meta-pkce-methods", Section: "RFC 8414 §2; RFC 9700 §2.1.1", Level: Must, Run: inEach(authorizing(pkceMethods)),
+			ID: "meta-pkce-methods", Section: "RFC 9700 §2.1.1; RFC 8414 §2", Level: Should, Run: inEach(authorizing(pkceMethods)),
 			Expected: "Where there is an authorization endpoint, code_challenge_methods_supported lists S256.",
 			Means:    "Clients leave out PKCE or use plain, and who sees an authorization code can use it.",
 		},
@@ -39,7 +39,7 @@ func metadataClaimCases() []Case {
 			Means:    "Clients of several issuers can be made to send the code of one to another.",
 		},
 		Case{
-			ID: "meta-dpop-algs", Section: "RFC 9449 §5.1", Level: Must, Run: dpopAlgs,
+			ID: "meta-dpop-algs", Section: "RFC 9449 §5.1, §4.2", Level: Must, Run: dpopAlgs,
 			Expected: "Where DPoP is supported, its algorithms are listed, asymmetric ones only.",
 			Means:    "Clients do not find out that they can bind their tokens, or do it with a secret that others know.",
 		},
@@ -148,7 +148,7 @@ func dpopAlgs(ctx context.Context, p *Probe) Verdict {
 	q := p.as(p.target.Client, p.passwordForm(p.target.User))
 	q.header.Set("DPoP", newDPoPKey().proof(p.doc.text("token_endpoint"), "", time.Now()))
 	if a := p.send(ctx, q); strings.EqualFold(a.text("token_type"), "DPoP") {
-		return fail("a DPoP proof gets a token that is bound to it, and dpop_signing_alg_values_supported is missing")
+		return Verdict{Warn, "a DPoP proof gets a token that is bound to it, and dpop_signing_alg_values_supported, by which clients know, is missing"}
 	}
 	return v
 }
@@ -163,7 +163,7 @@ func dpopList(doc answer) Verdict {
 		return fail("%s is not an array of algorithms", list)
 	}
 	for _, alg := range algs {
-		if alg == "none" || strings.HasPrefix(alg, "HS") { // RFC 9449 §5.1
+		if alg == "none" || strings.HasPrefix(alg, "HS") { // RFC 9449 §4.2
 			return fail("%s lists %s", list, alg)
 		}
 	}

@@ -90,7 +90,8 @@ func jwksURIForm(ctx context.Context, p *Probe) Verdict {
 			return Verdict{Skipped, "give " + string(NeedClient) + " and " + string(NeedUser) + ": without jwks_uri it takes a token to tell whether it is missing"}
 		}
 		p.accessToken(ctx) // n/a when it is no JWT
-		return fail("access tokens are JWTs, and there is no jwks_uri")
+		p.documents(ctx)   // the evidence
+		return Verdict{Warn, "access tokens are JWTs, and there is no jwks_uri: RFC 8414 §2 leaves it to the server, RFC 9068 §4 says SHOULD"}
 	}
 	if why := notSecure(address); why != "" {
 		p.documents(ctx) // the evidence

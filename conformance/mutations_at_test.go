@@ -7,7 +7,7 @@ func atMutations() map[string]string {
 		"at-exp":          "exp-string exp-past",
 		"at-iat":          "iat-ahead iat-fraction",
 		"at-nbf-harmless": "nbf-ahead",
-		"at-aud":          "no-aud aud-client",
+		"at-aud":          "no-aud",
 		"at-client-id":    "client-id-other",
 		"at-sub":          "sub-empty",
 		"at-jti":          "jti-session jti-short",
@@ -30,8 +30,8 @@ func atMutations() map[string]string {
 
 		"at-no-pii": "claim-mail claim-phone claim-hash claim-password",
 
-		"at-not-id-token":           "id-token-typ id-token-aud id-token-same",
-		"at-client-credentials-sub": "cc-as-user cc-nobody",
+		"at-not-id-token":           "id-token-typ id-token-same",
+		"at-client-credentials-sub": "cc-nobody",
 		"at-cnf":                    "dpop-bound-no-cnf dpop-bound-other",
 	}
 }

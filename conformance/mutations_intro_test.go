@@ -2,7 +2,7 @@ package conformance_test
 
 func introMutations() map[string]string {
 	return map[string]string{
-		"intro-active":        "introspection-text introspection-sub",
+		"intro-active":        "introspection-text",
 		"intro-auth-required": "introspection-open secret-optional any-secret",
 		"intro-inactive":      "introspection-active",
 		"intro-hint-wrong":    "hint-believed",

@@ -22,6 +22,6 @@ func pwMutations() map[string]string {
 		"pw-injection":         "injectable quote-500",
 		"pw-throttle-format":   "throttle-text errors-storable no-retry-after",
 		"pw-throttle-spray":    "no-throttle",
-		"pw-throttle-user":     "no-throttle no-retry-after lock-out any-password",
+		"pw-throttle-user":     "no-throttle any-password",
 	}
 }

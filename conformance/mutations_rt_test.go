@@ -2,7 +2,7 @@ package conformance_test
 
 func rtMutations() map[string]string {
 	return map[string]string{
-		"rt-ok":                     "refresh-off same-access jti-session",
+		"rt-ok":                     "refresh-off jti-session",
 		"rt-unknown":                "unknown-refresh-request",
 		"rt-tampered":               "prefix-lookup",
 		"rt-client-bound":           "unbound",
@@ -17,7 +17,7 @@ func rtMutations() map[string]string {
 		"rt-charset":                        "refresh-latin",
 		"rt-entropy":                        "refresh-short refresh-counter",
 		"rt-is-not-access":                  "access-refreshes",
-		"rt-extra-params":                   "extra-refused extra-logs-in",
+		"rt-extra-params":                   "extra-logs-in",
 		"rt-no-id-token-widening":           "id-token-stray",
 		"rt-old-refused":                    "reuse-answered",
 		"rt-confidential-needs-auth":        "secret-optional",

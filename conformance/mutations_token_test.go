@@ -18,7 +18,7 @@ func tokenMutations() map[string]string {
 		"tok-body-nul":               "odd-text-500 nul-truncates",
 		"tok-plus-is-space":          "plus-literal",
 		"tok-semicolon-sep":          "semicolons",
-		"tok-get-query-password":     "any-method query-echoed",
+		"tok-get-query-password":     "any-method",
 		"tok-query-mixed":            "query-merged",
 		"tok-dup-each":               "duplicates dup-refresh-token dup-client-secret",
 		"tok-dup-body-and-query":     "query-overrides",

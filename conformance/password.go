@@ -24,7 +24,7 @@ func passwordCases() []Case {
 			Means:    "Client libraries do not tell the user that the password is wrong, or anybody signs in with any.",
 		},
 		Case{
-			ID: "pw-unknown-user", Section: "RFC 6749 §10.10; RFC 6819 §4.4.3.6", Level: BCP, Needs: signsIn(NeedVictim), Run: unknownUser,
+			ID: "pw-unknown-user", Section: "OWASP ASVS 5.0 §6.3.8; RFC 6749 §10.10", Level: BCP, Needs: signsIn(NeedVictim), Run: unknownUser,
 			Expected: "An unknown user and a wrong password get the same answer.",
 			Means:    "Anybody finds out who has an account, and guesses at those only.",
 		},
@@ -46,12 +46,12 @@ func passwordCases() []Case {
 			Means:    "Every user is a client, and what is only for clients is open to whoever has an account.",
 		},
 		Case{
-			ID: "pw-scope-default", Section: "RFC 6749 §3.3", Level: Must, Needs: signsIn(), Run: scopeDefault,
+			ID: "pw-scope-default", Section: "RFC 6749 §3.3, §5.1", Level: Must, Needs: signsIn(), Run: scopeDefault,
 			Expected: "Without scope the default one is granted and the answer has it, or it is 400 invalid_scope.",
 			Means:    "The client does not know what its token is good for.",
 		},
 		Case{
-			ID: "pw-scope-cap", Section: "RFC 6749 §3.3; RFC 9700 §2.3", Level: Must, Needs: signsIn(NeedSecond, NeedForbidden), Run: scopeCap,
+			ID: "pw-scope-cap", Section: "RFC 6749 §10.3; RFC 9700 §2.3", Level: Should, Needs: signsIn(NeedSecond, NeedForbidden), Run: scopeCap,
 			Expected: "A scope that only another client may have is not granted.",
 			Means:    "Any client may do what was meant for one: its user's password is all it needs.",
 		},

@@ -146,14 +146,14 @@ func reuseByOther(ctx context.Context, p *Probe) Verdict {
 }
 
 func reuseKillsAccess(ctx context.Context, p *Probe) Verdict {
-	c, _ := p.target.strict()
+	c, window := p.target.strict()
 	switch {
 	case c.Secret == "":
 		return Verdict{Skipped, "give --strict-client-id and --strict-client-secret-file: client " + c.ID + " cannot introspect"}
 	case !p.isTold(ctx, c, p.signIn(ctx, c).access):
 		return absent("client %s is not told that its own access token is active", c.ID)
 	}
-	_, old, next := p.spent(ctx)
+	old, next := p.spent(ctx, c, window)
 	if v := p.reuses(ctx, c, old); v.Outcome != Pass {
 		return undecided("%s", v.Why)
 	}

@@ -17,24 +17,24 @@ func resourceCases() []Case {
 				Means:    "APIs that look for their own address in aud refuse the token, or other APIs accept it too.",
 			},
 			Case{
-				ID: "res-multi", Section: "RFC 8707 §2", Level: Must, Needs: needs, Run: resourceMulti,
+				ID: "res-multi", Section: "RFC 8707 §2", Level: Should, Needs: needs, Run: resourceMulti,
 				Expected: "resource twice, the one parameter that may repeat, gets a token or is 400 invalid_target.",
 				Means:    "Clients that need a token for two APIs are told that their request is malformed, and cannot get one.",
 			},
 			Case{
-				ID: "res-relative", Section: "RFC 8707 §2", Level: Must, Needs: needs,
+				ID: "res-relative", Section: "RFC 8707 §2, §2.1", Level: Should, Needs: needs,
 				Expected: "A resource that is no absolute URI is refused: 400 invalid_target.",
 				Means:    "A token is for something that means another thing to each reader.",
 				Run:      badResource(func(string) string { return "/" + random("relative") }, "invalid_target", "invalid_request"),
 			},
 			Case{
-				ID: "res-fragment", Section: "RFC 8707 §2", Level: Must, Needs: needs,
+				ID: "res-fragment", Section: "RFC 8707 §2, §2.1", Level: Should, Needs: needs,
 				Expected: "A resource with a fragment is refused: 400 invalid_target.",
 				Means:    "Two names that APIs take for one, or one for two: a token reaches further than its name says.",
 				Run:      badResource(func(r string) string { return r + "#fragment" }, "invalid_target", "invalid_request"),
 			},
 			Case{
-				ID: "res-unknown", Section: "RFC 8707 §2", Level: Should, Needs: needs,
+				ID: "res-unknown", Section: "RFC 8707 §2, §2.1", Level: Should, Needs: needs,
 				Expected: "A resource that nobody registered is 400 invalid_target.",
 				Means:    "A client gets tokens for any API in the world signed by this issuer, or another token than it asked for.",
 				Run:      badResource(func(string) string { return unknownResource() }, "invalid_target"),

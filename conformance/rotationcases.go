@@ -23,22 +23,22 @@ func rotationCases() []Case {
 			Means:    "APIs with a cached key set refuse good tokens until they fetch it again.",
 		},
 		Case{
-			ID: "rot-old-stays", Section: "OIDC Core §10.1.1", Level: Must, Needs: needs, Run: oldStays,
+			ID: "rot-old-stays", Section: "OIDC Core §10.1.1", Level: Should, Needs: needs, Run: oldStays,
 			Expected: "The key that signed until now stays in the set while its tokens are valid.",
 			Means:    "Every rotation signs everybody out, or breaks their requests until they refresh.",
 		},
 		Case{
-			ID: "rot-old-verify", Section: "OIDC Core §10.1.1", Level: Must, Needs: needs, Run: oldVerify,
+			ID: "rot-old-verify", Section: "OIDC Core §10.1.1", Level: Should, Needs: needs, Run: oldVerify,
 			Expected: "Tokens from before the rotation verify with the set after it.",
 			Means:    "Every rotation signs everybody out, or breaks their requests until they refresh.",
 		},
 		Case{
-			ID: "rot-atomic", Section: "RFC 7517 §5", Level: Must, Needs: needs, Run: atomicSet,
+			ID: "rot-atomic", Section: "OIDC Core §10.1.1; RFC 9110 §8.8.1", Level: Should, Needs: needs, Run: atomicSet,
 			Expected: "At no time is the set empty or without a key that it has before and after, and the ETag changes with it.",
 			Means:    "An API that fetches the keys at the wrong moment refuses everybody until it fetches them again.",
 		},
 		Case{
-			ID: "rot-refresh-unaffected", Section: "RFC 6749 §6", Level: Must, Needs: needs, Run: refreshAfter,
+			ID: "rot-refresh-unaffected", Section: "RFC 6749 §1.5, §6", Level: BCP, Needs: needs, Run: refreshAfter,
 			Expected: "A refresh token from before the rotation works, and the access token for it verifies.",
 			Means:    "Every rotation signs everybody out.",
 		},
@@ -49,7 +49,7 @@ func rotationCases() []Case {
 		},
 	), group("jwks",
 		Case{
-			ID: "jwks-kid-not-reused", Section: "RFC 7517 §4.5; RFC 7638 §3", Level: Must, Needs: needs, Run: kidNotReused,
+			ID: "jwks-kid-not-reused", Section: "RFC 7517 §4.5; OIDC Core §10.1.1", Level: Should, Needs: needs, Run: kidNotReused,
 			Expected: "Over two rotations no kid names two different keys.",
 			Means:    "An API with the old key under that kid refuses every token of the new one.",
 		},
@@ -171,7 +171,7 @@ func kidNotReused(ctx context.Context, p *Probe) Verdict {
 func handCases() []Case {
 	return group("rot",
 		Case{
-			ID: "rot-restart", Section: "OIDC Core §10.1.1", Level: Must, Needs: signsIn(NeedRestart), Run: restarted,
+			ID: "rot-restart", Section: "OIDC Core §10.1.1", Level: Should, Needs: signsIn(NeedRestart), Run: restarted,
 			Expected: "After a restart the set has the keys that it had and no others, and tokens from before verify.",
 			Means:    "Every restart signs everybody out.",
 		},

@@ -9,6 +9,9 @@ import (
 	"unicode/utf8"
 )
 
+// errTwice is of a name that comes twice in one object.
+var errTwice = errors.New("comes twice")
+
 // strictJSON reports why text is not one JSON object that all parsers read
 // alike (RFC 8259 §4, §8.1).
 func strictJSON(text []byte) error {
@@ -48,7 +51,7 @@ func uniqueNames(dec *json.Decoder) error {
 		top := &open[len(open)-1]
 		if name, ok := token.(string); ok && top.names != nil && !top.inside {
 			if top.names[name] {
-				return fmt.Errorf("the member %q comes twice", name)
+				return fmt.Errorf("the member %q %w", name, errTwice)
 			}
 			top.names[name], top.inside = true, true
 			continue

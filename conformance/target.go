@@ -134,6 +134,14 @@ func (t Target) strict() (Client, time.Duration) {
 	return t.Client, t.RetryWindow
 }
 
+// replayer is strict for the cases that are MUSTs for public clients.
+func (t Target) replayer() (Client, time.Duration) {
+	if c := t.public(); c.known() && !t.Strict.known() {
+		return c, t.RetryWindow
+	}
+	return t.strict()
+}
+
 func (t Target) has(in Input) bool {
 	switch in {
 	case NeedClient:

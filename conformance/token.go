@@ -13,7 +13,7 @@ func tokenCases() []Case {
 			Means:    "A link is enough to use a credential, and every log on the way has it.",
 		},
 		Case{
-			ID: "tok-query-params-ignored", Section: "RFC 6749 §4.3.2, §3.2", Level: Must, Needs: signsIn(), Run: queryParams,
+			ID: "tok-query-params-ignored", Section: "RFC 6749 §4.3.2, §5.2, §6", Level: Must, Needs: signsIn(), Run: queryParams,
 			Expected: "Parameters in the URL do not make a request: 400 invalid_request.",
 			Means:    "Clients come to put passwords and refresh tokens into URLs, and every log on the way has them.",
 		},

@@ -28,7 +28,7 @@ func tokenAnswerCases() []Case {
 			Run:      success(tokenMembers, "token_type or expires_in is absent or of another type"),
 		},
 		Case{
-			ID: "tok-success-types", Section: "RFC 6749 §5.1, App. A.17; RFC 8259 §4", Level: Must, Needs: signsIn(),
+			ID: "tok-success-types", Section: "RFC 6749 §5.1, §3.2, App. A.17", Level: Must, Needs: signsIn(),
 			Expected: "refresh_token and scope, where present, are strings; no member of RFC 6749 is null, none comes twice.",
 			Means:    "Typed clients fail to read the answer, and two readers of one answer may see two tokens.",
 			Run: func(ctx context.Context, p *Probe) Verdict {
@@ -62,7 +62,7 @@ func tokenAnswerCases() []Case {
 			Means:    "Something takes part in the session that neither the client nor a logout knows of.",
 		},
 		Case{
-			ID: "tok-no-redirect", Section: "RFC 9700 §4.12; RFC 6749 §5", Level: Must, Needs: signsIn(), Run: noRedirect,
+			ID: "tok-no-redirect", Section: "RFC 6749 §5.1, §5.2; RFC 9700 §4.12", Level: Must, Needs: signsIn(), Run: noRedirect,
 			Expected: "No answer, token or error, is a redirect.",
 			Means:    "A client that follows it sends the user's password, or the secret, to wherever it points.",
 		},

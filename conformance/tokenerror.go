@@ -10,7 +10,7 @@ import (
 func tokenErrorCases() []Case {
 	return group("token",
 		Case{
-			ID: "tok-no-store-errors", Section: "RFC 6749 §5.1, §5.2", Level: Should, Needs: signsIn(),
+			ID: "tok-no-store-errors", Section: "RFC 6749 §5.2 (example)", Level: BCP, Needs: signsIn(),
 			Expected: "Errors, 400 and 401, come with Cache-Control: no-store.",
 			Means:    "A cache goes on refusing a client after its mistake is mended.",
 			Run: eachError(func(a answer) string {
@@ -31,12 +31,12 @@ func tokenErrorCases() []Case {
 			Means:    "Client libraries cannot tell a wrong password from a broken server.",
 		},
 		Case{
-			ID: "tok-error-code-registered", Section: "RFC 6749 §5.2, §11.4", Level: Must, Needs: signsIn(), Run: eachError(errorCode),
+			ID: "tok-error-code-registered", Section: "RFC 6749 §5.2, §8.5, §11.4", Level: Must, Needs: signsIn(), Run: eachError(errorCode),
 			Expected: "error is one of RFC 6749 §5.2 or registered for this endpoint.",
 			Means:    "No client library knows what to do: whether to ask the user again, or to give up.",
 		},
 		Case{
-			ID: "tok-error-no-token-members", Section: "RFC 6749 §5.2", Level: Must, Needs: signsIn(), Run: eachError(tokenBeside),
+			ID: "tok-error-no-token-members", Section: "RFC 6749 §5, §5.2", Level: Must, Needs: signsIn(), Run: eachError(tokenBeside),
 			Expected: "There is no access_token and no refresh_token beside an error.",
 			Means:    "Some clients look for a token first and go on with it, though the server refused them.",
 		},

@@ -21,7 +21,7 @@ func tokenLeakCases() []Case {
 			Means:    "A client that shows it as a link shows a broken one, or one that an attacker made.",
 		},
 		Case{
-			ID: "tok-error-no-reflection", Section: "RFC 6749 §10.3, §10.8", Level: BCP, Needs: signsIn(), Run: noReflection,
+			ID: "tok-error-no-reflection", Section: "OWASP ASVS 5.0 §16.5.1; RFC 6749 §10.14", Level: BCP, Needs: signsIn(), Run: noReflection,
 			Expected: "password, client_secret and refresh_token are not in the answer, other parameters not as HTML.",
 			Means:    "Secrets get into logs of answers, and an attacker's markup into a page of the issuer.",
 		},

@@ -99,7 +99,7 @@ func (s *Server) admit(name string, addr netip.Addr) func() error {
 	}
 }
 
-// whyNot is for the log: outside all of it looks alike (RFC 6819 §4.4.3.6).
+// whyNot is for the log: outside all of it looks alike (OWASP ASVS 5.0 §6.3.8).
 func whyNot(user storage.User, match bool) error {
 	switch {
 	case user.Name == "":

@@ -132,7 +132,7 @@ func (p Presented) credentials() (credentials, error) {
 	return cred, nil
 }
 
-// parseBasic reads RFC 7617 credentials whose two parts are form-encoded
+// parseBasic reads Basic credentials (RFC 7617 §2) whose two parts are form-encoded
 // (RFC 6749 §2.3.1 and App. B).
 func parseBasic(headers []string) (credentials, error) {
 	bad := func(why string) (credentials, error) { return credentials{}, fmt.Errorf("%w: %s", ErrInvalid, why) }
@@ -147,7 +147,7 @@ func parseBasic(headers []string) (credentials, error) {
 	if strings.ContainsAny(rest, "\r\n") {
 		return bad("line break in Basic credentials")
 	}
-	raw, err := base64.StdEncoding.Strict().DecodeString(rest)
+	raw, err := base64.StdEncoding.Strict().DecodeString(rest) // RFC 4648 §3.3: nothing outside of the alphabet
 	if err != nil {
 		return bad("Basic credentials are not base64")
 	}

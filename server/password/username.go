@@ -16,7 +16,7 @@ const maxName = 256
 var ErrName = errors.New("a user name is 1 to 256 bytes of UTF-8 without control characters, line breaks or space at its ends")
 
 // UserName returns a user name as it is stored and looked up: NFC (RFC 8265
-// §3.1), compared exactly, so that case tells users apart.
+// §3.4), compared exactly, so that case tells users apart.
 func UserName(typed string) (string, error) {
 	if len(typed) > 4*maxName || !utf8.ValidString(typed) {
 		return "", ErrName
