@@ -258,7 +258,13 @@ func TestOldTokenEnds(t *testing.T) {
 	d.rejected(d.renew(before("two")), 401, blacklisted, "token_not_valid", "ended")
 	d.rejected(d.json("verify/", map[string]string{"token": before("two")}), 401, blacklisted, "token_not_valid", "ended")
 	d.rejected(d.renew(pair.str("refresh")), 401, blacklisted, "token_not_valid", "ended")
-	after := old(oldClaims("three", 17, "iat", time.Now().Unix()+2, "exp", time.Now().Add(100*time.Hour).Unix()))
+	issued := func(id string, at time.Duration) string {
+		return old(oldClaims(id, 17, "iat", time.Now().Add(at).Unix(), "exp", time.Now().Add(100*time.Hour).Unix()))
+	}
+	d.rejected(d.renew(issued("fast clock", storage.ForeignSkew-10*time.Second)), 401, blacklisted, "token_not_valid", "ended")
+	d.rejected(d.renew(old(oldClaims("no iat", 17, "iat", nil))), 401, blacklisted, "token_not_valid", "ended")
+	d.clock.jump(time.Minute)
+	after := issued("three", storage.ForeignSkew+2*time.Second)
 	d.exchange(after)
 
 	d.clock.jump(25 * time.Hour)
