@@ -98,11 +98,7 @@ class OldToken(AccessToken):
     """An access token that Simple JWT made here, until the day that OLD_TOKENS_UNTIL names."""
 
     def __init__(self, token=None, verify=True):
-        until = conf.load().old_tokens_until
-        try:
-            over = datetime.now(timezone.utc) >= datetime.fromisoformat(until)
-        except (TypeError, ValueError):
-            raise ImproperlyConfigured("HALLMARK: OLD_TOKENS_UNTIL has to be such as 2027-03-01T00:00:00+00:00") from None
+        over = datetime.now(timezone.utc) >= conf.load().old_tokens_end()
         if token is not None and (over or header(token).get("alg") != api_settings.ALGORITHM):
             raise TokenError("Token is invalid or expired")
         super().__init__(token, verify)
