@@ -99,7 +99,7 @@ release:
 	@set -e; umask 022; epoch=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)}; \
 	name=hallmark-$$(go version -m dist/hallmark | awk '$$1 == "mod" { print $$3 }')-$$(go env GOOS)-$$(go env GOARCH); \
 	mkdir "dist/$$name"; \
-	cp -R README.md CHANGELOG.md SECURITY.md LICENSE docs dist/hallmark dist/THIRD_PARTY_LICENSES "dist/$$name"; \
-	tar -C dist --format=ustar --sort=name --mtime="@$$epoch" --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX -cf - "$$name" | gzip -9n > "dist/$$name.tar.gz"; \
+	cp -R README.md CHANGELOG.md SECURITY.md LICENSE docs conformance/interop/django/hallmark_django dist/hallmark dist/THIRD_PARTY_LICENSES "dist/$$name"; \
+	tar -C dist --exclude=__pycache__ --format=ustar --sort=name --mtime="@$$epoch" --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX -cf - "$$name" | gzip -9n > "dist/$$name.tar.gz"; \
 	rm -r "dist/$$name"; \
 	cd dist; sha256sum hallmark "$$name.tar.gz" > SHA256SUMS; cat SHA256SUMS

@@ -23,10 +23,10 @@ type deviceSession struct {
 	ID            string `json:"id"`
 	ClientID      string `json:"client_id"`
 	ClientName    string `json:"client_name,omitempty"`
-	Device        string `json:"device"`  // as it said itself at the sign-in; may be empty
-	Address       string `json:"address"` // of the last refresh
-	FirstSeen     string `json:"first_seen"`
-	LastSeen      string `json:"last_seen"` // the sign-in or the last refresh
+	Device        string `json:"device"`               // as it said itself at the sign-in; may be empty
+	Address       string `json:"address"`              // of the last refresh
+	FirstSeen     string `json:"first_seen,omitempty"` // of an old token without iat, nobody knows
+	LastSeen      string `json:"last_seen"`            // the sign-in or the last refresh
 	ExpiresAt     string `json:"expires_at"`
 	IdleExpiresAt string `json:"idle_expires_at"` // unless it is refreshed before
 	Current       bool   `json:"current"`         // the one that asks
@@ -160,4 +160,10 @@ func (s *Server) logOut(ctx context.Context, target storage.SessionEntry) error 
 	return nil
 }
 
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+// stamp is empty for a time that is not.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}

@@ -315,6 +315,10 @@ func TestIntrospectRefreshToken(t *testing.T) {
 		t.Errorf("asking about a spent token ended its session: %s", a.raw)
 	}
 	k.refused(k.refreshAs(strict, spent), 400, "invalid_grant", "superseded")
+	k.exec(`UPDATE sessions SET auth_time = 0`) // as of an old token without iat
+	if told := k.active(k.introspect(backend, second)); told["auth_time"] != nil || told["sid"] == nil {
+		t.Errorf("nobody knows the sign-in, and told %v", told)
+	}
 	// A client that may refresh no more has no active refresh token.
 	policy := backend.ClientPolicy
 	policy.Grants = []string{storage.GrantPassword}

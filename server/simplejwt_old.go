@@ -32,7 +32,6 @@ const (
 	defaultOldAlgorithm = jose.HS256
 	maxOldToken         = 8192 // bytes
 	maxOldID            = 255  // bytes; as in Simple JWT's own table
-	oldSkew             = 2 * time.Minute
 	oldTokenType        = "JWT"
 	revokeClaim         = "hash_password" // REVOKE_TOKEN_CLAIM
 )
@@ -132,7 +131,7 @@ func (t *oldToken) fill(o OldTokens, claims map[string]any, claim string, now ti
 	switch {
 	case !t.expires.After(now): // as Simple JWT without LEEWAY
 		return errors.New("the old token is expired")
-	case t.issued.After(now.Add(oldSkew)):
+	case t.issued.After(now.Add(storage.ForeignSkew)):
 		return errors.New("iat is in the future")
 	case !o.from(claims):
 		return errors.New("iss or aud are not those of the settings for old tokens")

@@ -60,7 +60,7 @@ func FuzzOldToken(f *testing.F) {
 		exp, _ := inside["exp"].(float64)
 		iat, _ := inside["iat"].(float64)
 		if (inside["token_type"] == "refresh") != (err == nil) || inside["jti"] != got.id || inside["iss"] != nil || inside["aud"] != nil ||
-			int64(exp) != got.expires.Unix() || int64(exp) <= now.Unix() || int64(iat) > now.Add(oldSkew).Unix() || iat != 0 && int64(iat) != got.issued.Unix() {
+			int64(exp) != got.expires.Unix() || int64(exp) <= now.Unix() || int64(iat) > now.Add(storage.ForeignSkew).Unix() || iat != 0 && int64(iat) != got.issued.Unix() {
 			t.Fatalf("%q comes out as %+v", payload, got)
 		}
 		text, isText := inside["user_id"].(string)

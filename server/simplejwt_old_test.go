@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hallmark-auth/hallmark/server"
+	"github.com/hallmark-auth/hallmark/server/operator"
 	"github.com/hallmark-auth/hallmark/storage"
 )
 
@@ -257,7 +258,13 @@ func TestOldTokenEnds(t *testing.T) {
 	d.rejected(d.renew(before("two")), 401, blacklisted, "token_not_valid", "ended")
 	d.rejected(d.json("verify/", map[string]string{"token": before("two")}), 401, blacklisted, "token_not_valid", "ended")
 	d.rejected(d.renew(pair.str("refresh")), 401, blacklisted, "token_not_valid", "ended")
-	after := old(oldClaims("three", 17, "iat", time.Now().Unix()+2, "exp", time.Now().Add(100*time.Hour).Unix()))
+	issued := func(id string, at time.Duration) string {
+		return old(oldClaims(id, 17, "iat", time.Now().Add(at).Unix(), "exp", time.Now().Add(100*time.Hour).Unix()))
+	}
+	d.rejected(d.renew(issued("fast clock", storage.ForeignSkew-10*time.Second)), 401, blacklisted, "token_not_valid", "ended")
+	d.rejected(d.renew(old(oldClaims("no iat", 17, "iat", nil))), 401, blacklisted, "token_not_valid", "ended")
+	d.clock.jump(time.Minute)
+	after := issued("three", storage.ForeignSkew+2*time.Second)
 	d.exchange(after)
 
 	d.clock.jump(25 * time.Hour)
@@ -331,5 +338,32 @@ func TestOldTokenFromElsewhere(t *testing.T) {
 	d.must(d.store.Close())
 	if a := d.renew(old(oldClaims("two", 17))); a.status != 503 || a.header.Get("Retry-After") == "" {
 		t.Errorf("without a store: %d %s", a.status, a.raw)
+	}
+}
+
+// TestOldTokenOfUnknownAge: versions before 5 write no iat. Where a session's
+// sign-in would be told, nothing is, and the newest come first all the same.
+func TestOldTokenOfUnknownAge(t *testing.T) {
+	t.Parallel()
+	d := newDjango(t, still, taking())
+	alice, portal, api := d.addImported("alice", "17"), d.addPortal("portal"), d.addAPI("api", apiAudience)
+	a := d.exchange(old(oldClaims("one", 17, "iat", nil)))
+	session := d.sessionOf(a.str("access"))
+	list := d.sessions(d.enter(alice, portal, firefox))
+	if len(list) != 2 || list[0]["first_seen"] == nil || list[1]["id"] != session.ID.String() || list[1]["last_seen"] == nil {
+		t.Fatalf("she sees %v", list)
+	}
+	if seen, there := list[1]["first_seen"]; there {
+		t.Errorf("it was first seen %v", seen)
+	}
+	if got := d.audited(a, 1)[0]; got.Event != storage.EventExchange || got.Detail["device"] != "Go-http-client" || len(got.Detail) != 1 {
+		t.Errorf("the audit: %+v", got)
+	}
+	if got, err := json.Marshal(operator.ViewSession(session, time.Now())); err != nil || strings.Contains(string(got), "first_seen") {
+		t.Errorf("an operator sees %s, %v", got, err)
+	}
+	told := d.active(d.introspect(api, a.str("access")))
+	if at, there := told["auth_time"]; there || told["sid"] != session.ID.String() {
+		t.Errorf("told of %v, signed in %v", told, at)
 	}
 }

@@ -30,7 +30,7 @@ var (
 		ID: "simplejwt-blacklisted", Code: tokenNotValid, Status: http.StatusUnauthorized, Challenge: bearer,
 		Description: "Token is blacklisted",
 		Help: Help{
-			Why:      "The session of the refresh token has ended: it was blacklisted, the password was changed, an operator ended it; or the token had been replaced longer than the retry window ago, which ends the session. So it is with an old token of Simple JWT that was exchanged, or was issued before all of the user's sessions were ended.",
+			Why:      "The session of the refresh token has ended: it was blacklisted, the password was changed, an operator ended it; or the token had been replaced longer than the retry window ago, which ends the session. So it is with an old token of Simple JWT that was exchanged, or was issued before all of the user's sessions were ended, or less than two minutes after.",
 			Client:   "Drop the stored tokens and sign the user in.",
 			Operator: "The record says how the session ended.",
 		},

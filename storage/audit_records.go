@@ -142,7 +142,10 @@ func SignedIn(n NewSession, clientID string) Record {
 func (e Exchange) TokenExchanged(done Refreshed) Record {
 	r := Record{
 		At: e.Now, Event: EventExchange, Actor: Actor{Kind: ByUser}, User: done.User.ID, Client: done.Client.ID,
-		Session: done.Session.ID, Address: e.Address, Detail: Detail{"issued_at": e.IssuedAt.UTC().Format(time.RFC3339)},
+		Session: done.Session.ID, Address: e.Address, Detail: Detail{},
+	}
+	if !e.IssuedAt.IsZero() { // it need not say
+		r.Detail["issued_at"] = e.IssuedAt.UTC().Format(time.RFC3339)
 	}
 	if e.Device != "" {
 		r.Detail["device"] = e.Device

@@ -28,9 +28,9 @@ type Exchange struct {
 	ID        Digest       // SpentID of the token's id
 	Token     RefreshToken // ForeignToken of what only its holder has
 	User      string       // whose it is: User.ForeignID
-	IssuedAt  time.Time
-	ExpiresAt time.Time // the foreign token's
-	Mark      string    // of the password it was issued for (PasswordMark); empty: it says nothing of one
+	IssuedAt  time.Time    // by the other system's clock; zero: it does not say
+	ExpiresAt time.Time    // the foreign token's
+	Mark      string       // of the password it was issued for (PasswordMark); empty: it says nothing of one
 
 	Client           int64
 	Scope            []string
@@ -42,6 +42,9 @@ type Exchange struct {
 	Device           string
 	Now              time.Time
 }
+
+// ForeignSkew is how far the clock of the other system may be ahead of ours.
+const ForeignSkew = 2 * time.Minute
 
 // Exchanged is the Outcome of an exchange that began a session.
 const Exchanged Outcome = "exchanged"
@@ -98,13 +101,15 @@ func (e Exchange) Again() Refresh {
 }
 
 // May reports whether the token may begin a session of the user's in the client.
-// ErrEnded: it is from before the user's sessions were ended, or from before
+// ErrEnded: it may be from before the user's sessions were ended, or from before
 // another password.
 func (e Exchange) May(u User, c Client) error {
 	switch {
 	case u.Disabled:
 		return ErrDisabled
-	case e.IssuedAt.Before(u.NotBefore):
+	// A clock that is fast must not put it past the end: who signs in there
+	// within the skew after it signs in here as well.
+	case !u.NotBefore.IsZero() && e.IssuedAt.Before(u.NotBefore.Add(ForeignSkew)):
 		return ErrEnded
 	// A hash that became ours at a sign-in is of the password that was imported,
 	// which the token's need not be: only the imported hash itself can tell.

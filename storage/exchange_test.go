@@ -99,7 +99,8 @@ func TestExchangeMay(t *testing.T) {
 	}{
 		"a user":                         {User{}, "", may, nil},
 		"a disabled user":                {User{Disabled: true}, "", may, ErrDisabled},
-		"ended before it was issued":     {User{NotBefore: issued}, "", may, nil},
+		"ended before it was issued":     {User{NotBefore: issued.Add(-ForeignSkew)}, "", may, nil},
+		"ended before, by a fast clock":  {User{NotBefore: issued.Add(-ForeignSkew + time.Microsecond)}, "", may, ErrEnded},
 		"ended after it was issued":      {User{NotBefore: issued.Add(time.Microsecond)}, "", may, ErrEnded},
 		"of the password there":          {User{PasswordHash: hash, Imported: ImportDigest(hash)}, PasswordMark(hash), may, nil},
 		"of another password there":      {User{PasswordHash: hash, Imported: ImportDigest(hash)}, PasswordMark(other), may, ErrEnded},
@@ -110,6 +111,11 @@ func TestExchangeMay(t *testing.T) {
 	} {
 		if err := (Exchange{IssuedAt: issued, Mark: c.mark}).May(c.user, c.client); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+	for bar, want := range map[time.Time]error{{}: nil, issued: ErrEnded} {
+		if err := (Exchange{}).May(User{NotBefore: bar}, may); err != want {
+			t.Errorf("of unknown age, with an end at %v: %v, want %v", bar, err, want)
 		}
 	}
 }

@@ -56,7 +56,7 @@ type User struct {
 	Imported     Digest // of the hash that was imported last; zero: none was
 	CreatedAt    time.Time
 	CameAt       time.Time // when a session of the user's first began here; zero: none did
-	NotBefore    time.Time // all sessions were ended then: tokens of other systems from before are not taken
+	NotBefore    time.Time // all sessions were ended then: tokens of other systems from before are not taken (Exchange.May)
 }
 
 // UserClaims is what is known about a user beyond the name. A client sees the

@@ -31,7 +31,7 @@ type commands struct {
 		Revoke sessionRevokeCmd `cmd:"" help:"End a session, or those of a user, a client, a device or an age."`
 	} `cmd:"" help:"Work on sessions."`
 	SimpleJWT struct {
-		Blacklist simplejwtBlacklistCmd `cmd:"" help:"Take over which refresh tokens Simple JWT has blacklisted, so that none of them is exchanged."`
+		Blacklist simplejwtBlacklistCmd `cmd:"" help:"Take over which refresh tokens Simple JWT has blacklisted, so that none of them is exchanged, and end the sessions that some began already."`
 		Report    simplejwtReportCmd    `cmd:"" help:"List the imported users who have not come over yet."`
 	} `cmd:"" name:"simplejwt" help:"Work on the move from Simple JWT."`
 	Keys struct {

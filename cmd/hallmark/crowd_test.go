@@ -29,8 +29,9 @@ type crowd struct {
 	client  string // client_id
 	http    *http.Client
 	ledgers []*ledger
-	every   time.Duration // between two refreshes of a tab, at most
-	spread  time.Duration // over which the tabs begin: then rotations are due at any moment, those of a crash too
+	old     map[string]string // old tokens, by what they are to the ratchet
+	every   time.Duration     // between two refreshes of a tab, at most
+	spread  time.Duration     // over which the tabs begin: then rotations are due at any moment, those of a crash too
 
 	deaf     atomic.Bool // no tab gets an answer, whatever the service does
 	rest     atomic.Bool // tabs make no new attempt, and finish the one they are in
@@ -142,25 +143,31 @@ type noToken struct {
 func (r *noToken) Error() string { return fmt.Sprintf("answered %d %s", r.status, r.body) }
 
 func (c *crowd) refresh(token string) (next string, err error) {
-	resp, err := c.http.PostForm(c.url, url.Values{"grant_type": {"refresh_token"}, "client_id": {c.client}, "refresh_token": {token}})
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return "", err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return "", &noToken{resp.StatusCode, resp.Header.Get("Retry-After"), strings.TrimSpace(string(body))}
+	if old, is := c.old[token]; is {
+		return c.exchange(old)
 	}
 	var answer struct {
 		Refresh string `json:"refresh_token"`
 	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return "", err
+	err = c.post(c.url, url.Values{"grant_type": {"refresh_token"}, "client_id": {c.client}, "refresh_token": {token}}, &answer)
+	return answer.Refresh, err
+}
+
+// post sends a form and reads the answer that has a token.
+func (c *crowd) post(url string, form url.Values, answer any) error {
+	resp, err := c.http.PostForm(url, form)
+	if err != nil {
+		return err
 	}
-	return answer.Refresh, nil
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return &noToken{resp.StatusCode, resp.Header.Get("Retry-After"), strings.TrimSpace(string(body))}
+	}
+	return json.Unmarshal(body, answer)
 }
 
 // losses is what is wrong with the sessions, when the crowd has settled and the

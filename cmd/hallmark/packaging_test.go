@@ -349,13 +349,16 @@ func testImage(t *testing.T, root string) {
 	}
 }
 
+const djangoApp = "conformance/interop/django/hallmark_django"
+
 // testRelease: a release is the same, byte for byte, wherever it is built, and
 // the program in the image is the release's.
 func testRelease(t *testing.T, inImage string) {
 	need(t, "make", "gcc", "git", "tar", "gzip", "sha256sum", "awk")
 	first, second := tagged(t), tagged(t)
 	shell(t, first, "make release")
-	shell(t, second, "umask 077; find . -name '*.go' -exec touch {} +; make release", "TZ=Asia/Tokyo", "LC_ALL=C.UTF-8")
+	shell(t, second, "umask 077; find . -name '*.go' -exec touch {} +; cd "+djangoApp+"; mkdir __pycache__; touch __pycache__/conf.pyc; cd -; make release",
+		"TZ=Asia/Tokyo", "LC_ALL=C.UTF-8")
 	name := "hallmark-" + releaseTag + "-" + runtime.GOOS + "-" + runtime.GOARCH
 	for _, file := range []string{"hallmark", name + ".tar.gz", "SHA256SUMS"} {
 		if digest(t, filepath.Join(first, "dist", file)) != digest(t, filepath.Join(second, "dist", file)) {
@@ -371,6 +374,10 @@ func testRelease(t *testing.T, inImage string) {
 		" && test -s LICENSE && test -s THIRD_PARTY_LICENSES && test -s docs/systemd/hallmark.service && ./hallmark version")
 	if out != "hallmark "+releaseTag+"\n" {
 		t.Errorf("the archive's program calls itself %s", out)
+	}
+	shipped := shell(t, filepath.Join(second, "dist"), "tar tzf "+name+".tar.gz | sed -n 's|^[^/]*/hallmark_django/||p' | grep -v '/$' | grep . | sort", "LC_ALL=C")
+	if want := shell(t, second, "cd "+djangoApp+"; git ls-files | sort", "LC_ALL=C"); shipped != want || !strings.Contains(want, "tokens.py\n") {
+		t.Errorf("the archive's Django app is\n%swant\n%s", shipped, want)
 	}
 
 	if err := os.WriteFile(filepath.Join(first, "CHANGELOG.md"), nil, 0o644); err != nil {

@@ -48,7 +48,7 @@ func newSessionRows(o Output, w io.Writer) sessionRows {
 
 func (r sessionRows) write(e storage.SessionEntry, now time.Time) error {
 	v := operator.ViewSession(e, now)
-	return r.rows.write(v, v.ID, v.Username, v.ClientID, or(v.EndReason, v.State), or(v.Device, "-"), v.Address, v.FirstSeen, v.LastSeen, v.ExpiresAt)
+	return r.rows.write(v, v.ID, v.Username, v.ClientID, or(v.EndReason, v.State), or(v.Device, "-"), v.Address, or(v.FirstSeen, "-"), v.LastSeen, v.ExpiresAt)
 }
 
 func (r sessionRows) end() error { return r.rows.end() }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hallmark-auth/hallmark/storage"
 )
 
 // TestRevokeMatching: many sessions are ended by what they have in common. It
@@ -68,5 +70,21 @@ func TestRevokeMatching(t *testing.T) {
 		if text := d.ok("", append([]string{"session", "revoke", "--device=firefox"}, yes...)...); text != "0 sessions ended\n" {
 			t.Errorf("prints %q", text)
 		}
+	}
+}
+
+// A session that began with an old token of Simple JWT may be of any age.
+func TestSessionOfUnknownAge(t *testing.T) {
+	out, now := &strings.Builder{}, time.Now()
+	rows := newSessionRows(Output{}, out)
+	if err := rows.write(storage.SessionEntry{Session: storage.Session{LastUsedAt: now, ExpiresAt: now}, Username: "ada", ClientID: "web"}, now); err != nil {
+		t.Fatal(err)
+	}
+	if err := rows.end(); err != nil {
+		t.Fatal(err)
+	}
+	heading, row, _ := strings.Cut(out.String(), "\n")
+	if at := strings.Index(heading, "FIRST SEEN"); at < 0 || !strings.HasPrefix(row[at:], "-  ") {
+		t.Errorf("prints\n%s", out)
 	}
 }

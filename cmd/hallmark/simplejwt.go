@@ -36,7 +36,11 @@ func (c *simplejwtBlacklistCmd) Run(ctx context.Context, p *process) error {
 			return err
 		}
 		return c.report(p.stdout, counts, func(w io.Writer) error {
-			_, err := fmt.Fprintf(w, "%d taken over, %d there before, %d expired\n", counts.Added, counts.There, counts.Expired)
+			text := fmt.Sprintf("%d taken over, %d there before, %d expired", counts.Added, counts.There, counts.Expired)
+			if counts.Ended > 0 {
+				text += "; " + counted(counts.Ended, "session", "sessions") + " ended"
+			}
+			_, err := fmt.Fprintln(w, text)
 			return err
 		})
 	})

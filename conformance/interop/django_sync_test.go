@@ -169,7 +169,7 @@ func TestDjangoSyncOwnModel(t *testing.T) {
 	t.Parallel()
 	h := startHallmark(t)
 	url, ca := h.overTLS(t)
-	s := startSynced(t, h, "members.Member", settings{"CLAIMS": map[string]string{"born": "born"}, "OPERATORS_URL": url, "CA_FILE": ca, "MAP": nil})
+	s := startSynced(t, h, "members.Member", settings{"CLAIMS": map[string]string{"born": "born", "team": "team"}, "OPERATORS_URL": url, "CA_FILE": ca, "MAP": nil})
 	flags := []string{"--table=members_member", "--id-field=uid", "--name-field=email"} // which writes dates otherwise than dumpdata
 	s.do(t, `import datetime
 from members.models import Admin
@@ -184,6 +184,16 @@ Admin(email="eve@example.com", password=make_password("password e")).save()`)
 	uid, _ := s.do(t, `answer = str(ada.uid)`)
 	h.has(t, "ada@example.com", "password a", map[string]any{"user_id": uid, "born": "1815-12-10"})
 	s.agrees(t, 3, flags...)
+
+	// A foreign key has two names, and a claim of it is sent for either.
+	for _, field := range []string{"team", "team_id"} {
+		team, _ := s.do(t, fmt.Sprintf(`from members.models import Team
+ada.team = Team.objects.create(name="core"); ada.save(update_fields=[%q]); answer = ada.team.pk`, field))
+		s.arrives(t)
+		h.has(t, "ada@example.com", "password a", map[string]any{"user_id": uid, "born": "1815-12-10", "team": team})
+	}
+	s.do(t, `ada.team = None; ada.save()`)
+	s.arrives(t)
 
 	// Bob has the name that somebody at Hallmark has, and a hash that is not taken.
 	h.imports(t, `{"foreign_id": "elsewhere", "username": "taken@example.com"}`)
@@ -300,6 +310,11 @@ import io`)
 		{`{"ID_FIELD": "uid"}`, "the field uid, which auth.User does not have"},
 		{`{"MAP": ["staff=x"]}`, "no rule of `hallmark user import --map`"},
 		{`{"OPERATOR_URL": ""}`, "HALLMARK has no setting OPERATOR_URL"},
+		{`{"OLD_TOKENS_UNTIL": "2027-03-01T00:00:00+00:00"}`, "[]"},
+		{`{"OLD_TOKENS_UNTIL": "2027-03-01T00:00:00"}`, "OLD_TOKENS_UNTIL has to be such as 2027-03-01T00:00:00+00:00"},
+		{`{"OLD_TOKENS_UNTIL": "soon"}`, "OLD_TOKENS_UNTIL has to be"},
+		{`{}, SIMPLE_JWT={"AUTH_TOKEN_CLASSES": ["hallmark_django.tokens.OldToken"]}`, "OLD_TOKENS_UNTIL has to be"},
+		{`{}, SIMPLE_JWT={"AUTH_TOKEN_CLASSES": ["hallmark_django.tokens.HallmarkToken"]}`, "[]"},
 	} {
 		said, _ := s.do(t, "with override_settings(HALLMARK="+c.settings+"): answer = [e.msg for e in conf.check(None)]")
 		if !strings.Contains(fmt.Sprint(said), c.want) {

@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -82,6 +83,13 @@ func TestDjangoBothTokens(t *testing.T) {
 	api := serveDjango(t, "django/both_tokens.py", s.database, "ISSUER="+h.Issuer, "SECRET_KEY="+djangoSecret,
 		"OLD_TOKENS_UNTIL="+until.Format("2006-01-02T15:04:05+00:00"), `HALLMARK={"JWK_URL": "`+uri+`", "KEYS_MAX_AGE": 2}`)
 	until = until.Truncate(time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	wrong := exec.CommandContext(ctx, python, "-B", "django/both_tokens.py", freePort(t), s.database)
+	wrong.Env = append(os.Environ(), "ISSUER="+h.Issuer, "AUDIENCE="+siteAudience, "SECRET_KEY="+djangoSecret, "OLD_TOKENS_UNTIL=2027-03-01")
+	if out, err := wrong.CombinedOutput(); err == nil || ctx.Err() != nil || !strings.Contains(string(out), "OLD_TOKENS_UNTIL has to be such as") {
+		t.Errorf("a site starts with an end that has no offset: %v\n%s", err, out)
+	}
 
 	old, ours := pair(t, api, "ada", "wonderland 1"), pair(t, h.Issuer, "ada", "wonderland 1")
 	for range 3 {

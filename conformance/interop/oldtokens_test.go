@@ -169,6 +169,18 @@ func TestSimpleJWTOldTokens(t *testing.T) {
 	if out := string(m.operate(t, "audit", "--event", "sign_in.exchange", "--user", "alice", "--json", "--limit", "0")); strings.Count(out, "\n") != 1 || strings.Contains(out, m.old["alice"]) {
 		t.Errorf("the audit: %s", out)
 	}
+	// Whoever comes over and then logs out at the old path has logged out.
+	if r := ask(t, m.site.url+"/api/token/blacklist/", tokens{"refresh": m.old["alice"]}); r.Status != 200 {
+		t.Errorf("logged out at the old path: %v", r)
+	}
+	for i, want := range []string{"0 taken over, 2 there before, 0 expired; 1 session ended\n", "0 taken over, 2 there before, 0 expired\n"} {
+		if out := string(m.operate(t, "simplejwt", "blacklist", "--from-django", m.site.database)); out != want {
+			t.Errorf("time %d: %q, want %q", i, out, want)
+		}
+	}
+	if r := m.renew(t, first.tokens["refresh"]); r.Status != 401 || r.tokens["detail"] != "Token is blacklisted" {
+		t.Errorf("her session goes on: %v", r)
+	}
 }
 
 // TestSimpleJWTOldTokenTabs: tabs that come over at once, and one whose answer

@@ -53,6 +53,70 @@ func TestBlacklist(t *testing.T) {
 	}
 }
 
+// A token that was exchanged before it was blacklisted there: its session ends,
+// once, and no other; the token is a copy from then on.
+func TestBlacklistEndsSessions(t *testing.T) {
+	d := newDesk(t)
+	u := storage.User{ID: uuid.New(), Name: "ada", ForeignID: "17", CreatedAt: start}
+	if err := d.Users.CreateUser(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+	c, err := d.store.CreateClient(t.Context(), storage.Client{ID: "web", Name: "web", AuthMethod: storage.AuthNone, CreatedAt: start, ClientPolicy: storage.ClientPolicy{
+		Grants: []string{storage.GrantPassword, storage.GrantRefreshToken}, Audiences: []string{"api"}, DefaultAudiences: []string{"api"}, RetryWindow: time.Minute, Rotate: true,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	exchange := func(id string) storage.Exchange {
+		token, err := storage.ForeignToken([]byte("signature of " + id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return storage.Exchange{
+			ID: storage.SpentID(id), Token: token, User: "17", IssuedAt: start.Add(-time.Minute), ExpiresAt: start.Add(time.Hour), Client: c.Number,
+			Audience: []string{"api"}, AbsoluteLifetime: 24 * time.Hour, IdleLifetime: 24 * time.Hour, Nonce: storage.NewNonce(), Address: "192.0.2.1", Now: start,
+		}
+	}
+	state := func(id string) storage.SessionEntry {
+		s, err := d.store.SessionByID(t.Context(), exchange(id).Token.SessionID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	for _, id := range []string{"one", "two", "three", "four"} {
+		if _, err := d.store.ExchangeToken(t.Context(), exchange(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := d.store.EndSession(t.Context(), state("three").ID, storage.EndedRevoked, start); err != nil {
+		t.Fatal(err)
+	}
+	blacklist := func(each func(operator.BlacklistedToken) error) error {
+		var errs []error
+		for _, id := range []string{"unused", "one", "two", "three"} {
+			errs = append(errs, each(operator.BlacklistedToken{ID: id, ExpiresAt: start.Add(time.Hour)}))
+		}
+		return errors.Join(errs...)
+	}
+	for i, want := range []operator.BlacklistCounts{{Added: 1, There: 3, Ended: 2}, {There: 4}} {
+		if got, err := d.Blacklist(t.Context(), blacklist); err != nil || got != want {
+			t.Errorf("time %d: %+v, %v; want %+v", i, got, err, want)
+		}
+		if i == 0 {
+			d.recorded(t, "act=exchange.blacklist", "added=1", "sessions_ended=2")
+		}
+	}
+	for id, want := range map[string]storage.EndReason{"one": storage.EndedLogout, "two": storage.EndedLogout, "three": storage.EndedRevoked, "four": ""} {
+		if got := state(id); got.EndReason != want || got.EndedAt.IsZero() != (want == "") {
+			t.Errorf("%s ended as %q at %v, want %q", id, got.EndReason, got.EndedAt, want)
+		}
+	}
+	if _, err := d.store.ExchangeToken(t.Context(), exchange("one")); !errors.Is(err, storage.ErrEnded) {
+		t.Errorf("exchanged again: %v", err)
+	}
+}
+
 // TestNotCome: those who were imported and have neither a session nor a password
 // of here, page by page, and how many there are of each kind.
 func TestNotCome(t *testing.T) {

@@ -85,6 +85,7 @@ type Tokens interface {
 
 // Spent keeps the tokens of another system that are not taken.
 type Spent interface {
+	SpentToken(ctx context.Context, id storage.Digest) (storage.Spent, error)
 	SpendTokens(ctx context.Context, tokens ...storage.Spent) (added int, err error)
 }
 

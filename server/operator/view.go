@@ -81,7 +81,7 @@ type SessionView struct {
 	EndedAt   string   `json:"ended_at,omitempty"`
 	Device    string   `json:"device,omitempty"`
 	Address   string   `json:"address"`
-	FirstSeen string   `json:"first_seen"`
+	FirstSeen string   `json:"first_seen,omitempty"` // not there if an old token without iat began it
 	LastSeen  string   `json:"last_seen"`
 	ExpiresAt string   `json:"expires_at"` // when it ends without another refresh
 	Refreshes uint32   `json:"rotations"`

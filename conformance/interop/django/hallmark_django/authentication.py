@@ -2,6 +2,10 @@ from django.core.exceptions import ValidationError
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken
 
+from . import conf
+
+conf.load().check_tokens()  # what is wrong with it stops the site here: the app's checks run where it is installed
+
 
 class Authentication(JWTAuthentication):
     """JWTAuthentication, for which a user_id that cannot be one of this site's is a user who is not there.

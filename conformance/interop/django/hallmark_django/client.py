@@ -22,7 +22,7 @@ class Refused(Exception):
 
 
 class NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Nobody else is to see the token."""
+    """Nobody else is to see the token, and nobody else's keys are taken."""
 
     def redirect_request(self, *args, **kwargs):
         return None

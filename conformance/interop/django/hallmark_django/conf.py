@@ -1,6 +1,7 @@
 """The setting HALLMARK: a dict, whose keys are those of Config in capitals."""
 import dataclasses
 import re
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,6 +11,8 @@ from django.core import checks
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 
 from .mapping import parse_rule
+
+OLD_TOKEN = "hallmark_django.tokens.OldToken"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +53,21 @@ class Config:
             raise ImproperlyConfigured("HALLMARK: TOKEN or the file TOKEN_FILE has to hold an operator token")
         return token
 
+    def old_tokens_end(self):
+        """From when on old tokens are refused."""
+        try:
+            end = datetime.fromisoformat(self.old_tokens_until)
+        except (TypeError, ValueError):
+            end = None
+        if end is None or end.utcoffset() is None:
+            raise ImproperlyConfigured("HALLMARK: OLD_TOKENS_UNTIL has to be such as 2027-03-01T00:00:00+00:00")
+        return end
+
+    def check_tokens(self):
+        """Refuse what would fail with the first old token."""
+        if self.old_tokens_until or OLD_TOKEN in getattr(settings, "SIMPLE_JWT", {}).get("AUTH_TOKEN_CLASSES", ()):
+            self.old_tokens_end()
+
 
 def load():
     given = {name.lower(): value for name, value in getattr(settings, "HALLMARK", {}).items()}
@@ -67,6 +85,10 @@ def check(app_configs, **kwargs):
     except (ImproperlyConfigured, ValueError) as e:
         return [checks.Error(str(e), id="hallmark.E001")]
     found = []
+    try:
+        config.check_tokens()
+    except ImproperlyConfigured as e:
+        found.append(checks.Error(str(e), id="hallmark.E004"))
     model = get_user_model()
     for field in [config.username_field, *config.claims.values()] + [config.id_field] * (config.id_field != "pk"):
         try:

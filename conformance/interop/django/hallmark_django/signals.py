@@ -1,6 +1,7 @@
 """What Django says about users, groups and permissions."""
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
+from django.core.exceptions import FieldDoesNotExist
 from django.db.models.signals import m2m_changed, post_save, pre_delete
 
 from . import conf, outbox
@@ -30,8 +31,15 @@ def saved(instance, created, using, update_fields=None, **kwargs):
 
 def watched():
     """The fields that matter: a sign-in, which saves last_login, does not."""
-    config = conf.load()
-    return {config.id_field, config.username_field, "password", "is_active", "is_staff", "is_superuser", *config.claims.values()}
+    config, names = conf.load(), set()
+    for name in (config.id_field, config.username_field, "password", "is_active", "is_staff", "is_superuser", *config.claims.values()):
+        names.add(name)
+        try:
+            field = get_user_model()._meta.get_field(name)
+            names.update((field.name, field.attname))  # update_fields may have either of a foreign key
+        except (FieldDoesNotExist, AttributeError):
+            pass
+    return names
 
 
 def deleted(instance, using, **kwargs):
