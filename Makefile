@@ -52,7 +52,7 @@ bench:
 # theirs take minutes to build.
 nested:
 	@set -e; for mod in conformance/*/go.mod; do \
-		echo "module $$(dirname $$mod)"; (cd "$$(dirname $$mod)" && go vet ./... && go test ./...); \
+		echo "module $$(dirname $$mod)"; (cd "$$(dirname $$mod)" && go vet ./... && go test -parallel 4 ./...); \
 	done
 	cd conformance/vectors && go test -count=1 -run '^TestCost$$' -v -bench . -benchtime $(BENCHTIME) ./...
 

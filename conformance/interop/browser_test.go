@@ -17,6 +17,7 @@ const chromium = "/usr/bin/chromium"
 
 // TestBrowser: a page of another origin, in two tabs of a real browser.
 func TestBrowser(t *testing.T) {
+	t.Parallel()
 	needNode(t, "playwright-core")
 	need(t, "Debian's chromium", "test", "-x", chromium)
 	d := serve(t)

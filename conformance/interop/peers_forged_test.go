@@ -27,6 +27,7 @@ type forger struct {
 // that it trusts: what it does not mind is what its page says that it lets
 // through.
 func TestPeersForged(t *testing.T) {
+	t.Parallel()
 	f := forge(t)
 	all := begin(t, site{issuer: f.issuer, audience: audience, maxAge: time.Minute, pem: func(t *testing.T) string {
 		return pemOf(t, f.issuer+"/.well-known/jwks.json")

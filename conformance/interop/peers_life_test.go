@@ -73,6 +73,7 @@ func (p running) bad(t *testing.T, what, token string) {
 // TestPeers has every peer verify the tokens of a running server, across a
 // rotation that was announced and the revocation of the key that signs.
 func TestPeers(t *testing.T) {
+	t.Parallel()
 	d := serve(t)
 	first := d.present(t)
 	other := d.strangers(t)

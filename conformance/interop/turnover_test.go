@@ -50,6 +50,7 @@ func hurry() keys.Schedule {
 //	keyfunc   RefreshInterval: one second, where it takes an hour
 //	jose      cacheMaxAge: one second, where it takes ten minutes
 func TestTurnover(t *testing.T) {
+	t.Parallel()
 	lasts := time.Minute
 	if testing.Short() {
 		lasts = 4 * period
