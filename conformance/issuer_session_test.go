@@ -189,7 +189,7 @@ func (is *issuer) accessToken(s *session, scope []string) string {
 	case is.mutated("unpublished-key"):
 		key = is.stray.Key
 	}
-	is.turned.hidden = false
+	is.turned.hidden = max(0, is.turned.hidden-1)
 	is.spoilClaims(s, claims)
 	return is.compact(key, header, claims)
 }

@@ -107,9 +107,15 @@ func (p *Probe) view(ctx context.Context, t *turnover) {
 	t.views = append(t.views, v)
 }
 
+// issue gets a token; where its key is not in the set that was fetched last, it
+// fetches the set again at once, as a verifier does.
 func (p *Probe) issue(ctx context.Context, t *turnover) tokens {
 	grant := p.signIn(ctx, p.target.Client)
-	t.tokens, t.seenAt = append(t.tokens, p.jwtOf(grant)), append(t.seenAt, len(t.views)-1)
+	token := p.jwtOf(grant)
+	t.tokens, t.seenAt = append(t.tokens, token), append(t.seenAt, len(t.views)-1)
+	if !slices.Contains(t.last().kids, token.kid()) {
+		p.view(ctx, t)
+	}
 	return grant
 }
 

@@ -1,0 +1,21 @@
+package conformance_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/hallmark-auth/hallmark/conformance"
+)
+
+// What breaks no MUST warns, also in a case that fails for something else.
+func TestMustCasesThatWarn(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ mutation, id, why string }{
+		{"rotate-at-once", "rot-announce-before-use", "fetched just before"},
+	} {
+		r := only(t, newIssuer(t, tc.mutation).target(), tc.id)
+		if r.Level != conformance.Must || r.Outcome != conformance.Warn || !strings.Contains(r.Why, tc.why) {
+			t.Errorf("%s under %s: %s %q, want a warning with %q", tc.id, tc.mutation, r.Outcome, r.Why, tc.why)
+		}
+	}
+}
