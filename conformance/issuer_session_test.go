@@ -90,7 +90,7 @@ func (is *issuer) narrowed(s *session, form url.Values) []string {
 	switch {
 	case len(asked) == 0 && is.mutated("scope-dropped"):
 		return s.scope[:1]
-	case len(asked) == 0, is.mutated("narrow-ignored"):
+	case len(asked) == 0, is.mutated("narrow-ignored"), is.mutated("narrow-unsaid"):
 		return s.scope
 	case is.mutated("widen"), allowed(asked, s.scope):
 		return asked
@@ -125,7 +125,7 @@ func (is *issuer) issue(w http.ResponseWriter, s *session, scope []string) {
 		status = http.StatusCreated
 	case is.mutated("as-text"):
 		w.Header().Set("Content-Type", "text/plain")
-	case is.mutated("widen-silently"), is.mutated("scope-subset-unsaid"), is.mutated("no-scope-member") && is.form.Has("scope"):
+	case is.mutated("widen-silently"), is.mutated("narrow-unsaid"), is.mutated("scope-subset-unsaid"), is.mutated("no-scope-member") && is.form.Has("scope"):
 		delete(body, "scope")
 	case is.mutated("no-expires"):
 		delete(body, "expires_in")
@@ -161,11 +161,11 @@ func (is *issuer) accessToken(s *session, scope []string) string {
 		mutation, claim string
 		value           any
 	}{
-		{"exp-string", "exp", "9999999999"}, {"exp-past", "exp", now - 1}, {"iat-ahead", "iat", now + 2}, {"iat-fraction", "iat", 1.5},
+		{"exp-string", "exp", "9999999999"}, {"exp-past", "exp", now - 1}, {"iat-ahead", "iat", now + 60}, {"iat-near", "iat", now + 3}, {"iat-fraction", "iat", 1.5},
 		{"nbf-ahead", "nbf", now + 1}, {"nbf-same", "nbf", now}, {"aud-array", "aud", append([]string{s.client}, s.audience...)},
 		{"no-aud", "aud", []string{}}, {"aud-client", "aud", s.client},
 		{"client-id-other", "client_id", s.user}, {"sub-random", "sub", rand.Text()}, {"sub-empty", "sub", ""},
-		{"jti-session", "jti", s.id}, {"jti-short", "jti", rand.Text()[:8]},
+		{"jti-session", "jti", s.id}, {"jti-null", "jti", nil}, {"jti-short", "jti", rand.Text()[:8]},
 	} {
 		if is.mutated(m.mutation) {
 			claims[m.claim] = m.value

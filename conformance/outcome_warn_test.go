@@ -12,6 +12,9 @@ func TestMustCasesThatWarn(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ mutation, id, why string }{
 		{"rotate-at-once", "rot-announce-before-use", "fetched just before"},
+		{"narrow-ignored", "rt-scope-narrow", "asked for"},
+		{"jti-short", "at-jti", "too short"},
+		{"iat-near", "at-iat", "ahead"},
 	} {
 		r := only(t, newIssuer(t, tc.mutation).target(), tc.id)
 		if r.Level != conformance.Must || r.Outcome != conformance.Warn || !strings.Contains(r.Why, tc.why) {
