@@ -25,7 +25,7 @@ type turned struct {
 
 func (is *issuer) hooks() conformance.Hooks {
 	wait := 3 * time.Second
-	if is.mutated("hook-does-nothing") {
+	if is.mutated("hook-does-nothing") || is.mutated("disabled-refreshes") {
 		wait = 100 * time.Millisecond
 	}
 	return conformance.Hooks{
@@ -117,9 +117,14 @@ func (is *issuer) restart(context.Context) error {
 	return nil
 }
 
-func (is *issuer) disableUser(_ context.Context, name string) error {
+func (is *issuer) disableUser(ctx context.Context, name string) error {
 	is.mu.Lock()
 	defer is.mu.Unlock()
+	if is.mutated("disabled-late") {
+		is.mutations = nil // the next time it is disabled
+		time.AfterFunc(200*time.Millisecond, func() { is.disableUser(ctx, name) })
+		return nil
+	}
 	if !is.mutated("disabled-refreshes") {
 		is.endSessions(name)
 	}
