@@ -1,9 +1,6 @@
 package conformance
 
-import (
-	"context"
-	"net/http"
-)
+import "context"
 
 // disabledCases are about a user that a hook disables; they run last of all,
 // since that user is of no more use.
@@ -41,12 +38,7 @@ func (p *Probe) disable(ctx context.Context) tokens {
 				}
 			}()
 			c := p.target.Client
-			q := p.as(c, p.passwordForm(p.target.Victim))
-			if a, err := p.exchange(ctx, q); err == nil && a.status == http.StatusTooManyRequests { // of wrong passwords before
-				wait, _ := a.retryAfter()
-				p.pause(ctx, min(wait, p.maxWait))
-			}
-			t := p.control(ctx, "the second user's sign-in", q)
+			t := p.control(ctx, "the second user's sign-in", p.as(c, p.passwordForm(p.target.Victim)))
 			if t.refresh != "" {
 				next := p.control(ctx, "the second user's refresh", p.as(c, refreshForm(t.refresh)))
 				t.refresh = or(next.refresh, t.refresh)

@@ -43,6 +43,7 @@ type issuer struct {
 	byConn    map[string]string // the client that authenticated first, by address
 	claimed   string            // the address that the present request claims
 	ends      int               // of sessions, by revocation
+	busied    bool              // it said that it is busy
 }
 
 type client struct {

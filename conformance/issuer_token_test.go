@@ -44,7 +44,8 @@ func (is *issuer) token(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case is.mutated("hangup"):
 		panic(http.ErrAbortHandler)
-	case is.mutated("busy"):
+	case is.mutated("busy"), is.mutated("busy-once") && !is.busied:
+		is.busied = true
 		w.Header().Set("Retry-After", "1")
 		panic(refusal{503, "temporarily_unavailable", "busy"})
 	case is.mutated("redirect"):

@@ -17,7 +17,7 @@ type Options struct {
 	Owned      bool          // the server is the caller's own: Abuse off loopback too, and as fast as it takes
 	Rate       float64       // requests per second; 0: 5, and without limit on loopback
 	Timeout    time.Duration // of one request; 0: 10 s
-	MaxWait    time.Duration // longest obeyed Retry-After; 0: 60 s
+	MaxWait    time.Duration // how long a case obeys Retry-After; 0: 60 s
 	Strict     bool          // a warning fails the run
 	Waivers    []Waiver
 	// For progress, before and after each case; may be nil.
