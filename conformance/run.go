@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"path"
-	"slices"
 	"strings"
 	"time"
 )
@@ -32,21 +30,13 @@ const (
 )
 
 // Run runs the selected cases one after another. The error says why it could
-// not run at all (bad target, bad glob, issuer not reachable, ctx ended): the
+// not run at all (an InputError, issuer not reachable, ctx ended): the
 // Report then holds what was done until then.
 func Run(ctx context.Context, t Target, o Options) (Report, error) {
 	report := Report{Schema: 1, Issuer: t.Issuer, Started: time.Now().UTC(), Strict: o.Strict}
-	if err := t.check(); err != nil {
-		return report, err
-	}
-	for _, w := range o.Waivers {
-		if err := w.check(); err != nil {
-			return report, err
-		}
-	}
-	cases, err := o.selected(Cases())
+	cases, err := o.cases(t)
 	if err != nil {
-		return report, err
+		return report, InputError{err}
 	}
 	r := newRunner(t, o)
 	if err := r.discover(ctx); err != nil {
@@ -68,25 +58,6 @@ func Run(ctx context.Context, t Target, o Options) (Report, error) {
 	}
 	report.Waivers = uses(o.Waivers, report.Results, report.Started)
 	return report, nil
-}
-
-// selected returns the cases that o names.
-func (o Options) selected(cases []Case) ([]Case, error) {
-	for _, glob := range slices.Concat(o.Only, o.Skip) {
-		match := func(c Case) bool { ok, _ := path.Match(glob, c.ID); return ok }
-		if _, err := path.Match(glob, ""); err != nil {
-			return nil, fmt.Errorf("glob %q: %w", glob, err)
-		}
-		if !slices.ContainsFunc(cases, match) {
-			return nil, fmt.Errorf("no case is named %q", glob)
-		}
-	}
-	named := func(globs []string, c Case) bool {
-		return slices.ContainsFunc(globs, func(glob string) bool { ok, _ := path.Match(glob, c.ID); return ok })
-	}
-	return slices.DeleteFunc(cases, func(c Case) bool {
-		return len(o.Only) > 0 && !named(o.Only, c) || named(o.Skip, c)
-	}), nil
 }
 
 // runner is what the cases of one run share: no tokens, only what was learnt

@@ -83,7 +83,11 @@ func (c *conformanceCmd) Run(ctx context.Context, p *process) error {
 	clear := caseProgress(p.stderr, &options)
 	report, err := conformance.Run(ctx, target, options)
 	clear()
-	if err != nil {
+	var input conformance.InputError
+	switch {
+	case errors.As(err, &input):
+		return usage("conformance: %w", err)
+	case err != nil:
 		return fmt.Errorf("conformance: %w", err)
 	}
 	err = errors.Join(
