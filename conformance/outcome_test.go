@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -309,8 +310,24 @@ func TestStopsWhenTheContextEnds(t *testing.T) {
 			cancel()
 		}
 	}})
-	if err == nil || len(report.Results) == 0 || len(report.Results) == len(conformance.Cases()) {
-		t.Errorf("%d results, %v", len(report.Results), err)
+	done := len(report.Results)
+	if !errors.Is(err, context.Canceled) || done == 0 || report.Results[done-1].ID != "meta-both-agree" {
+		t.Errorf("%d results, %v", done, err)
+	}
+	if !report.Partial || report.Left != len(conformance.Cases())-done || report.Passed() {
+		t.Errorf("partial %v, %d left, passed %v", report.Partial, report.Left, report.Passed())
+	}
+}
+
+// The case that was interrupted is not in the report.
+func TestStopsInTheMiddleOfACase(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	target := newIssuer(t).target()
+	target.Hooks.Restart = func(context.Context) error { cancel(); return nil }
+	report, err := conformance.Run(ctx, target, conformance.Options{Only: []string{"pw-ok", "rot-restart", "tok-pragma"}})
+	if !errors.Is(err, context.Canceled) || !report.Partial || report.Left != 1 || report.Count(conformance.Pass) != 2 || len(report.Results) != 2 {
+		t.Errorf("%+v, %v", report, err)
 	}
 }
 

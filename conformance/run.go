@@ -30,8 +30,8 @@ const (
 )
 
 // Run runs the selected cases one after another. The error says why it could
-// not run at all (an InputError, issuer not reachable, ctx ended): the
-// Report then holds what was done until then.
+// not run at all (an InputError, issuer not reachable). When ctx ends, that is
+// the error, and the Report is Partial: it has the cases that ended before.
 func Run(ctx context.Context, t Target, o Options) (Report, error) {
 	report := Report{Schema: 1, Issuer: t.Issuer, Started: time.Now().UTC(), Strict: o.Strict}
 	cases, err := o.cases(t)
@@ -39,17 +39,20 @@ func Run(ctx context.Context, t Target, o Options) (Report, error) {
 		return report, InputError{err}
 	}
 	r := newRunner(t, o)
-	if err := r.discover(ctx); err != nil {
+	if err := r.discover(ctx); err != nil && ctx.Err() == nil {
 		return report, fmt.Errorf("issuer not reachable: %s", r.secrets.clean(err.Error()))
 	}
 	for i, c := range cases {
-		if err := ctx.Err(); err != nil {
-			return report, err
+		if ctx.Err() != nil {
+			break
 		}
 		if o.Begin != nil {
 			o.Begin(c.ID, i+1, len(cases))
 		}
 		result := r.result(ctx, c)
+		if ctx.Err() != nil { // it was cut short
+			break
+		}
 		pardon(&result, o.Waivers, report.Started)
 		report.Results = append(report.Results, result)
 		if o.Done != nil {
@@ -57,6 +60,11 @@ func Run(ctx context.Context, t Target, o Options) (Report, error) {
 		}
 	}
 	report.Waivers = uses(o.Waivers, report.Results, report.Started)
+	report.Left = len(cases) - len(report.Results)
+	report.Partial = report.Left > 0
+	if report.Partial {
+		return report, ctx.Err()
+	}
 	return report, nil
 }
 

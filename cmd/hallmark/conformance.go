@@ -87,7 +87,7 @@ func (c *conformanceCmd) Run(ctx context.Context, p *process) error {
 	switch {
 	case errors.As(err, &input):
 		return usage("conformance: %w", err)
-	case err != nil:
+	case err != nil && !report.Partial:
 		return fmt.Errorf("conformance: %w", err)
 	}
 	err = errors.Join(
@@ -99,6 +99,8 @@ func (c *conformanceCmd) Run(ctx context.Context, p *process) error {
 		return err
 	case report.ExitCode() == 1:
 		return errShown
+	case report.Partial:
+		return fail(exitFailure, "interrupted with %d cases left: the report has those that ended before", report.Left)
 	case !report.Passed():
 		return fail(exitFailure, "the run proves nothing: cases were inconclusive, or none could run; the report says what to give")
 	}
