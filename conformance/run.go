@@ -123,7 +123,7 @@ func (r *runner) result(ctx context.Context, c Case) Result {
 	v, ready := r.gate(c)
 	if ready {
 		_, wait := r.target.strict()
-		ctx, cancel := context.WithTimeout(ctx, caseTimeout+wait+r.maxWait+2*r.target.Hooks.Wait)
+		ctx, cancel := context.WithTimeout(ctx, caseTimeout+wait+r.maxWait+r.target.Hooks.most())
 		defer cancel()
 		v = verdict(ctx, c, p)
 	}
