@@ -106,16 +106,13 @@ func wrongBasic(judge judge) func(context.Context, *Probe) Verdict {
 }
 
 func challenged(a answer) Verdict {
-	for _, challenge := range a.header.Values("WWW-Authenticate") {
-		scheme, rest, _ := strings.Cut(challenge, " ")
-		if strings.EqualFold(scheme, "Basic") {
-			if !strings.Contains(strings.ToLower(rest), "realm=") { // RFC 7617 §2
-				return fail("the Basic challenge has no realm")
-			}
-			return pass()
-		}
+	switch parameters, ok := challengeOf("Basic", a); {
+	case !ok:
+		return fail("there is no Basic challenge")
+	case parameters["realm"] == nil: // RFC 7617 §2
+		return fail("the Basic challenge has no realm")
 	}
-	return fail("there is no Basic challenge")
+	return pass()
 }
 
 func noChallenge(ctx context.Context, p *Probe) Verdict {

@@ -33,6 +33,9 @@ func (is *issuer) find(token string) (*session, string) {
 	if s := is.access[token]; s != nil && is.mutated("access-refreshes") {
 		return s, s.current
 	}
+	if body, last := token[:max(0, len(token)-1)], token[max(0, len(token)-1):]; is.mutated("refresh-lenient") && last == "B" {
+		token = body + "A"
+	}
 	if is.mutated("prefix-lookup") {
 		for full, s := range is.sessions {
 			if len(token) == len(full) && full[:len(full)-1] == token[:len(token)-1] {

@@ -14,7 +14,7 @@ func jwksMutations() map[string]string {
 		"jwks-kid-unique":       "same-kid",
 		"jwks-cache-control":    "max-age-0",
 		"jwks-etag":             "no-etag etag-ignored",
-		"jwks-verifies-issued":  "unpublished-key token-no-kid same-kid",
+		"jwks-verifies-issued":  "unpublished-key",
 		"jwks-ec-coord-length":  "coord-long",
 		"jwks-ec-on-curve":      "off-curve",
 		"jwks-rsa-2048":         "rsa-1279",

@@ -2,7 +2,7 @@ package conformance_test
 
 func rtMutations() map[string]string {
 	return map[string]string{
-		"rt-ok":                     "refresh-off same-access jti-session",
+		"rt-ok":                     "refresh-off jti-session",
 		"rt-unknown":                "unknown-refresh-request",
 		"rt-tampered":               "prefix-lookup",
 		"rt-client-bound":           "unbound",

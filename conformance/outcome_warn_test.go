@@ -14,6 +14,12 @@ func TestMustCasesThatWarn(t *testing.T) {
 		{"rotate-at-once", "rot-announce-before-use", "fetched just before"},
 		{"narrow-ignored", "rt-scope-narrow", "asked for"},
 		{"jti-short", "at-jti", "too short"},
+		{"token-no-kid", "jwks-verifies-issued", "names no key"},
+		{"same-kid", "jwks-verifies-issued", "2 keys have"},
+		{"same-access", "rt-ok", "the old one"},
+		{"reuse-answered", "rt-old-refused", "client app has a secret"}, // of a public one: TestEveryCaseCanFail
+		{"reuse-unnoticed", "rt-reuse-revokes-family", "client app has a secret"},
+		{"refresh-lenient", "rt-tampered", "character 66 of 66"},
 		{"iat-near", "at-iat", "ahead"},
 	} {
 		r := only(t, newIssuer(t, tc.mutation).target(), tc.id)
