@@ -79,8 +79,8 @@ func worksAsSaid(member string, answered judge) func(context.Context, *Probe) Ve
 			def = []string{AuthBasic} // RFC 8414 §2
 		}
 		methods := p.list(list, def...)
-		if len(methods) == 0 {
-			return fail("%s is missing, and has no default", list)
+		if len(methods) == 0 { // RFC 8414 §2: then it is told elsewhere
+			return absent("%s is missing, and has no default", list)
 		}
 		t := p.target
 		c := first(func(c Client) bool { return slices.Contains(methods, c.method()) }, t.Client, t.Basic, t.Post, t.Public, t.Second)

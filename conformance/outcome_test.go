@@ -27,6 +27,7 @@ func TestNotApplicable(t *testing.T) {
 	for _, tc := range []struct{ mutation, id, evidence string }{
 		{"no-oidc", "meta-oidc-path", "404"},
 		{"no-oidc", "meta-both-agree", "only one"},
+		{"introspection-silent", "meta-introspection-endpoint", "has no default"},
 		{"no-jwks-uri", "jwks-no-private", "jwks_uri"},
 		{"opaque", "at-typ", "not a signed JWT"},
 		{"opaque", "jwks-verifies-issued", "not a signed JWT"},
@@ -347,7 +348,7 @@ func TestLegalVariantsPass(t *testing.T) {
 	t.Parallel()
 	for _, mutations := range []string{
 		"nbf-same", "aud-array", "typ-long", "no-scope-member", "widen-kept", "post-401", "media-400", "get-404", "jwk-set-type",
-		"scope-ignored text-literal", "scope-ignored", "retry-date", "no-expires", "shout", "page-http", "doc-tag", "head-405", "kty-unknown", "text-literal", "scope-subset", "case-folds",
+		"scope-ignored text-literal", "scope-ignored other-host-page docs-ordered doc-post-404", "retry-date", "no-expires", "shout", "page-http", "doc-tag", "head-405", "kty-unknown", "text-literal", "scope-subset", "case-folds",
 		"revocation-untold", "revocation-unsupported", "revocation-access-ends",
 	} {
 		if spared(mutations) {

@@ -16,6 +16,8 @@ func TestMustCasesThatWarn(t *testing.T) {
 		{"jti-short", "at-jti", "too short"},
 		{"token-no-kid", "jwks-verifies-issued", "names no key"},
 		{"same-kid", "jwks-verifies-issued", "2 keys have"},
+		{"no-8414", "meta-8414-path", "OpenID Connect's"},
+		{"none-unlisted", "meta-auth-methods-truth", "none works"},
 		{"same-access", "rt-ok", "the old one"},
 		{"reuse-answered", "rt-old-refused", "client app has a secret"}, // of a public one: TestEveryCaseCanFail
 		{"reuse-unnoticed", "rt-reuse-revokes-family", "client app has a secret"},
@@ -25,6 +27,17 @@ func TestMustCasesThatWarn(t *testing.T) {
 		r := only(t, newIssuer(t, tc.mutation).target(), tc.id)
 		if r.Level != conformance.Must || r.Outcome != conformance.Warn || !strings.Contains(r.Why, tc.why) {
 			t.Errorf("%s under %s: %s %q, want a warning with %q", tc.id, tc.mutation, r.Outcome, r.Why, tc.why)
+		}
+	}
+}
+
+// A page where one of the two documents might be is not a bad document.
+func TestPagesBesideADocument(t *testing.T) {
+	t.Parallel()
+	for _, r := range run(t, newIssuer(t, "oidc-page").target(), conformance.Options{Only: []string{"meta-*"}}).Results {
+		warns := r.ID == "meta-oidc-path" && r.Outcome == conformance.Warn
+		if !right(r) && !warns && r.Outcome != conformance.NA {
+			t.Errorf("%s: %s: %s", r.ID, r.Outcome, r.Why)
 		}
 	}
 }
