@@ -23,7 +23,7 @@ func abuseCases() []Case {
 		}),
 		group("pw", Case{
 			ID: "pw-throttle-user", Section: "RFC 6749 §4.3.2; RFC 6585 §4", Level: Must, Abuse: true, Needs: signsIn(NeedVictim), Run: throttleUser,
-			Expected: "Among 20 wrong passwords for one user one is answered 429 with Retry-After (or ever later), and the right one works afterwards.",
+			Expected: "Among 20 wrong passwords for one user one is answered 429 with Retry-After (or ever later), and the right one works afterwards; where the user is locked out without a word, that is a warning.",
 			Means:    "An attacker tries passwords until one is right, or locks the user out for good.",
 		}),
 	)
@@ -115,7 +115,14 @@ func throttleUser(ctx context.Context, p *Probe) Verdict {
 	if slower(took) {
 		return pass()
 	}
-	return fail("20 wrong passwords in a row were tried at full speed")
+	v := fail("20 wrong passwords in a row were tried at full speed")
+	sent, got := p.sent, p.got
+	a, err := p.exchange(ctx, p.guess(p.target.Victim.Password))
+	if err == nil && a.code() == "invalid_grant" { // so none is tried after some: protection, of a kind
+		v = Verdict{Warn, "after 20 wrong passwords the right one is refused too: whoever tries passwords locks the user out, and the client is not told for how long"}
+	}
+	p.sent, p.got = sent, got
+	return v
 }
 
 // slower reports whether answers came ever later, which is a throttle too.

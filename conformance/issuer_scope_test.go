@@ -23,6 +23,8 @@ func (is *issuer) askedScope(clientID string, form url.Values) []string {
 	switch {
 	case !form.Has("scope") && is.mutated("no-default-scope"):
 		refuse("invalid_request")
+	case !form.Has("scope") && is.mutated("scope-wanted"):
+		refuse("invalid_scope")
 	case !form.Has("scope"):
 		return []string{"read", "write"}
 	case is.mutated("scope-any-case"):

@@ -348,7 +348,7 @@ func TestLegalVariantsPass(t *testing.T) {
 	t.Parallel()
 	for _, mutations := range []string{
 		"nbf-same", "aud-array", "typ-long", "no-scope-member", "widen-kept", "post-401", "media-400", "get-404", "jwk-set-type",
-		"scope-ignored text-literal", "scope-ignored other-host-page docs-ordered doc-post-404", "retry-date", "no-expires", "shout", "page-http", "doc-tag", "head-405", "kty-unknown", "text-literal", "scope-subset", "case-folds",
+		"scope-ignored text-literal", "scope-wanted no-type-415 empty-secret-400 error-ids", "scope-ignored other-host-page docs-ordered doc-post-404", "retry-date", "no-expires", "shout", "page-http", "doc-tag", "head-405", "kty-unknown", "text-literal", "scope-subset", "case-folds",
 		"revocation-untold", "revocation-unsupported", "revocation-access-ends",
 	} {
 		if spared(mutations) {

@@ -18,6 +18,7 @@ func TestMustCasesThatWarn(t *testing.T) {
 		{"same-kid", "jwks-verifies-issued", "2 keys have"},
 		{"no-8414", "meta-8414-path", "OpenID Connect's"},
 		{"none-unlisted", "meta-auth-methods-truth", "none works"},
+		{"locks-quietly", "pw-throttle-user", "locks the user out"},
 		{"same-access", "rt-ok", "the old one"},
 		{"reuse-answered", "rt-old-refused", "client app has a secret"}, // of a public one: TestEveryCaseCanFail
 		{"reuse-unnoticed", "rt-reuse-revokes-family", "client app has a secret"},

@@ -97,8 +97,8 @@ func errorStatus(a answer) string {
 func registered() []string {
 	return []string{
 		"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope",
-		"invalid_target",                                      // RFC 8707 §2
-		"authorization_pending", "slow_down", "expired_token", // RFC 8628 §3.5
+		"invalid_target",                                                       // RFC 8707 §2
+		"authorization_pending", "slow_down", "expired_token", "access_denied", // RFC 8628 §3.5
 		"invalid_dpop_proof", "use_dpop_nonce", "invalid_authorization_details", // RFC 9449 §12.2, RFC 9396 §14.6
 	}
 }
