@@ -83,6 +83,7 @@ func (is *issuer) claims(mutation string) map[string]any {
 		"authorize":          authorize(nil),
 		"authorize-no-types": authorize(members{"response_types_supported": nil}),
 		"authorize-plain":    authorize(members{"code_challenge_methods_supported": []string{"plain"}}),
+		"authorize-no-pkce":  authorize(members{"code_challenge_methods_supported": nil}),
 		"authorize-no-iss":   authorize(members{"authorization_response_iss_parameter_supported": nil}),
 		"openid":             authorize(members{"scopes_supported": []string{"openid"}, "id_token_signing_alg_values_supported": []string{"ES256", "RS256"}}),
 		"openid-partial":     {"scopes_supported": []string{"openid", "read"}},

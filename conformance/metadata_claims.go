@@ -24,13 +24,13 @@ func metadataClaimCases() []Case {
 		},
 		Case{
 			ID: "meta-introspection-endpoint", Section: "RFC 8414 §2", Level: Should,
-			Expected: "An introspection_endpoint answers a client that authenticates as the metadata says, which it must, for there is no default.",
+			Expected: "An introspection_endpoint answers a client that authenticates as the metadata says; where it says nothing there is nothing to be held to.",
 			Means:    "Resource servers that ask about tokens cannot, and refuse them all.",
 			Run:      worksAsSaid("introspection_endpoint", introspected),
 		},
 		Case{
 			ID: "meta-pkce-methods", Section: "RFC 8414 §2; RFC 9700 §2.1.1", Level: Must, Run: inEach(authorizing(pkceMethods)),
-			Expected: "Where there is an authorization endpoint, code_challenge_methods_supported lists S256.",
+			Expected: "Where there is an authorization endpoint, code_challenge_methods_supported lists S256; where it is missing, that is a warning.",
 			Means:    "Clients leave out PKCE or use plain, and who sees an authorization code can use it.",
 		},
 		Case{
@@ -126,6 +126,9 @@ func authorizing(look judge) judge {
 
 func pkceMethods(doc answer) Verdict {
 	methods, _ := doc.list("code_challenge_methods_supported")
+	if doc.json["code_challenge_methods_supported"] == nil { // RFC 9700 §2.1.1: RECOMMENDED, there may be another way to tell
+		return Verdict{Warn, "code_challenge_methods_supported is missing: clients cannot see whether they can use PKCE"}
+	}
 	if !slices.Contains(methods, "S256") {
 		return fail("code_challenge_methods_supported is %q, without S256", methods)
 	}

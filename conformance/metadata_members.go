@@ -16,7 +16,7 @@ func metadataMemberCases() []Case {
 		},
 		Case{
 			ID: "meta-jwks-uri", Section: "RFC 8414 §2; RFC 9068 §4", Level: Must, Run: jwksURIForm,
-			Expected: "Where access tokens are JWTs, jwks_uri is there, https, can be fetched, and belongs to the issuer's domain.",
+			Expected: "jwks_uri is https, can be fetched, and belongs to the issuer's domain; where access tokens are JWTs and it is missing, that is a warning.",
 			Means:    "Resource servers cannot verify tokens, or take the keys from whoever is on the way.",
 		},
 		Case{
@@ -89,8 +89,8 @@ func jwksURIForm(ctx context.Context, p *Probe) Verdict {
 		if !p.target.has(NeedClient) || !p.target.has(NeedUser) {
 			return Verdict{Skipped, "give " + string(NeedClient) + " and " + string(NeedUser) + ": without jwks_uri it takes a token to tell whether it is missing"}
 		}
-		p.accessToken(ctx) // n/a when it is no JWT
-		return fail("access tokens are JWTs, and there is no jwks_uri")
+		p.accessToken(ctx)                                                       // n/a when it is no JWT
+		return Verdict{Warn, "access tokens are JWTs, and there is no jwks_uri"} // RFC 9068 §4: a SHOULD
 	}
 	if why := notSecure(address); why != "" {
 		p.documents(ctx) // the evidence

@@ -12,7 +12,7 @@ func metadataMutations() map[string]string {
 		"meta-issuer-path-tenant":      "any-tenant",
 		"meta-both-agree":              "docs-differ",
 		"meta-token-endpoint":          "no-token-endpoint cleartext token-fragment",
-		"meta-jwks-uri":                "no-jwks-uri jwks-cleartext jwks-gone",
+		"meta-jwks-uri":                "jwks-cleartext jwks-gone",
 		"meta-response-types":          "response-types-string authorize-no-types",
 		"meta-no-empty-arrays":         "empty-array",
 		"meta-types":                   "flag-string list-string list-mixed page-relative endpoint-cleartext text-number object-string",

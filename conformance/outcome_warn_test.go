@@ -19,6 +19,8 @@ func TestMustCasesThatWarn(t *testing.T) {
 		{"no-8414", "meta-8414-path", "OpenID Connect's"},
 		{"none-unlisted", "meta-auth-methods-truth", "none works"},
 		{"locks-quietly", "pw-throttle-user", "locks the user out"},
+		{"no-jwks-uri", "meta-jwks-uri", "there is no jwks_uri"},
+		{"authorize-no-pkce", "meta-pkce-methods", "is missing"},
 		{"empty-keys", "jwks-keys-array", "keys is empty"},
 		{"same-access", "rt-ok", "the old one"},
 		{"reuse-answered", "rt-old-refused", "client app has a secret"}, // of a public one: TestEveryCaseCanFail
