@@ -63,15 +63,10 @@ func (p *Probe) visit(ctx context.Context, method string, query params, header h
 		address += separator + query.String()
 	}
 	if body == nil {
-		a = p.ask(ctx, method, address, header)
-	} else {
-		contentType, text := encode(body)
-		a = p.carry(ctx, method, address, contentType, header, text)
+		return p.ask(ctx, method, address, header)
 	}
-	if a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable {
-		panic(stop{undecided("the resource throttles or is busy (%d): run again later, or with a lower --rate", a.status)})
-	}
-	return a
+	contentType, text := encode(body)
+	return p.patient(ctx, func() answer { return p.carry(ctx, method, address, contentType, header, text) })
 }
 
 // carry sends a request with a body.

@@ -6,15 +6,20 @@ import (
 	"strings"
 )
 
-// bearerChallenge reads the parameters of the first Bearer challenge in an
+// bearerChallenge reads the parameters of the first Bearer challenge.
+func bearerChallenge(a answer) (parameters map[string][]string, ok bool) {
+	return challengeOf("Bearer", a)
+}
+
+// challengeOf reads the parameters of the first challenge of a scheme in an
 // answer, each with all its values (RFC 9110 §11.6.1). ok is false when there
 // is none, or when it cannot be read.
-func bearerChallenge(a answer) (parameters map[string][]string, ok bool) {
+func challengeOf(wanted string, a answer) (parameters map[string][]string, ok bool) {
 	for _, field := range a.header.Values("WWW-Authenticate") {
 		// Another scheme may stand before it in the same field.
 		for rest := field; ; {
 			scheme, after, _ := strings.Cut(strings.TrimLeft(rest, " ,"), " ")
-			if strings.EqualFold(strings.TrimRight(scheme, ","), "Bearer") {
+			if strings.EqualFold(strings.TrimRight(scheme, ","), wanted) {
 				return authParams(after)
 			}
 			_, next, more := cutUnquoted(rest)

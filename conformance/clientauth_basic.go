@@ -51,7 +51,7 @@ func clientAuthBasicCases() []Case {
 		},
 		Case{
 			ID: "cauth-basic-empty-secret", Section: "RFC 6749 §2.3.1, §5.2", Level: Must, Needs: needs, Run: emptySecret,
-			Expected: "An empty secret by Basic is 401 invalid_client for a client that has one.",
+			Expected: "An empty secret by Basic is 401 invalid_client (or 400 invalid_request) for a client that has one.",
 			Means:    "Anybody who knows the public client_id can act as the client: the secret protects nothing.",
 		},
 		Case{
@@ -169,7 +169,11 @@ func twoHeaders(ctx context.Context, p *Probe) Verdict {
 func emptySecret(ctx context.Context, p *Probe) Verdict {
 	c := p.target.basic()
 	p.signIn(ctx, c)
-	return refusedWith([]int{401}, "invalid_client")(p.send(ctx, p.byBasic(c, basicHeader(url.QueryEscape(c.ID), ""))))
+	a := p.send(ctx, p.byBasic(c, basicHeader(url.QueryEscape(c.ID), "")))
+	if a.status == 400 { // as malformed
+		return refused("invalid_request")(a)
+	}
+	return refusedWith([]int{401}, "invalid_client")(a)
 }
 
 // bearerScheme tries it with and without a client_id beside it.

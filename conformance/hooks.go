@@ -8,6 +8,9 @@ import (
 // defaultHookWait is how long what a hook did may take to show.
 const defaultHookWait = 30 * time.Second
 
+// defaultHookTimeout is how long a hook may take.
+const defaultHookTimeout = time.Minute
+
 // watchEvery is how often it is looked whether it shows, beside the pace.
 const watchEvery = 200 * time.Millisecond
 
@@ -19,7 +22,14 @@ type Hooks struct {
 	Restart     func(context.Context) error                  // restarts the server
 	DisableUser func(ctx context.Context, name string) error // for good: it is called with Target.Victim, last of all
 
-	Wait time.Duration // how long what they did may take to show; 0: 30 s
+	Wait    time.Duration // how long what they did may take to show; 0: 30 s
+	Timeout time.Duration // how long one may take: its context does not end before; 0: 1 min
+}
+
+// most is how long the hooks of a case may take, and what they did to show: no
+// case calls more than two, or waits for more than two things.
+func (h Hooks) most() time.Duration {
+	return 2 * (or(h.Wait, defaultHookWait) + or(h.Timeout, defaultHookTimeout))
 }
 
 func (h Hooks) has(in Input) bool {

@@ -62,12 +62,20 @@ func (is *issuer) parseBody(r *http.Request) url.Values {
 		refuse("invalid_request")
 	}
 	is.form = maps.Clone(form)
-	for _, values := range form {
+	for name, values := range form {
+		if name == "scope" && is.scopeBytes() {
+			continue
+		}
 		for i, v := range values {
 			values[i] = is.text(v)
 		}
 	}
 	return form
+}
+
+// scopeBytes reports whether what a scope consists of does not matter.
+func (is *issuer) scopeBytes() bool {
+	return is.mutated("scope-bytes") || is.mutated("scope-nul") || is.mutated("scope-nul-truncates")
 }
 
 // text refuses what is not UTF-8 or has control characters.

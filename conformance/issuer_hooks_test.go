@@ -19,13 +19,13 @@ type turned struct {
 	times   int
 	waiting string            // the kid under which the next key is published
 	retired []jose.JSONWebKey // published still
-	hidden  bool              // the key that signs is published after its first token only
+	hidden  int               // so many tokens are signed with a key before it is published
 	gap     bool              // the next answer has no keys
 }
 
 func (is *issuer) hooks() conformance.Hooks {
 	wait := 3 * time.Second
-	if is.mutated("hook-does-nothing") {
+	if is.mutated("hook-does-nothing") || is.mutated("disabled-refreshes") {
 		wait = 100 * time.Millisecond
 	}
 	return conformance.Hooks{
@@ -53,7 +53,9 @@ func (is *issuer) rotate(context.Context) error {
 	is.next()
 	switch {
 	case is.mutated("rotate-unannounced"):
-		is.key, is.turned.hidden = freshKey(rand.Text()), true
+		is.key, is.turned.hidden = freshKey(rand.Text()), 2
+	case is.mutated("rotate-at-once"):
+		is.key, is.turned.hidden = freshKey(rand.Text()), 1
 	case is.mutated("rotate-sudden"):
 		is.key = freshKey(rand.Text())
 	}
@@ -93,7 +95,7 @@ func (is *issuer) revokeKey(_ context.Context, kid string) error {
 		is.turned.retired = append(is.turned.retired, old)
 	case is.mutated("revoked-signs"):
 		is.turned.times, is.key = is.turned.times+1, old
-		is.turned.hidden = true
+		is.turned.hidden = 1
 	case is.mutated("revoked-active"):
 		return nil
 	case is.mutated("revoked-ends-sessions"):
@@ -115,9 +117,14 @@ func (is *issuer) restart(context.Context) error {
 	return nil
 }
 
-func (is *issuer) disableUser(_ context.Context, name string) error {
+func (is *issuer) disableUser(ctx context.Context, name string) error {
 	is.mu.Lock()
 	defer is.mu.Unlock()
+	if is.mutated("disabled-late") {
+		is.mutations = nil // the next time it is disabled
+		time.AfterFunc(200*time.Millisecond, func() { is.disableUser(ctx, name) })
+		return nil
+	}
 	if !is.mutated("disabled-refreshes") {
 		is.endSessions(name)
 	}

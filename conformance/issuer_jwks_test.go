@@ -11,7 +11,7 @@ func (is *issuer) keys() []any {
 	first, second := jwkMembers(is.key.Public()), jwkMembers(is.stray.Public())
 	second["kid"] = is.turned.waiting
 	keys := is.spoilKeys([]any{first, second, rsaMembers()})
-	if is.turned.hidden {
+	if is.turned.hidden > 0 {
 		keys = keys[1:]
 	}
 	for _, old := range is.turned.retired {

@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 )
@@ -66,6 +67,7 @@ func (is *issuer) claims(mutation string) map[string]any {
 		"alg-unlisted":      {"id_token_signing_alg_values_supported": []string{"RS256"}},
 		"basic-only":        {methods: []string{"client_secret_basic"}},
 		"post-unlisted":     {methods: []string{"client_secret_basic", "none"}},
+		"none-unlisted":     {methods: []string{"client_secret_basic", "client_secret_post"}},
 
 		"jwt-auth":         {methods: all, algs: []string{"RS256", "ES256"}},
 		"jwt-auth-no-rs":   {methods: all, algs: []string{"ES256"}},
@@ -81,6 +83,7 @@ func (is *issuer) claims(mutation string) map[string]any {
 		"authorize":          authorize(nil),
 		"authorize-no-types": authorize(members{"response_types_supported": nil}),
 		"authorize-plain":    authorize(members{"code_challenge_methods_supported": []string{"plain"}}),
+		"authorize-no-pkce":  authorize(members{"code_challenge_methods_supported": nil}),
 		"authorize-no-iss":   authorize(members{"authorization_response_iss_parameter_supported": nil}),
 		"openid":             authorize(members{"scopes_supported": []string{"openid"}, "id_token_signing_alg_values_supported": []string{"ES256", "RS256"}}),
 		"openid-partial":     {"scopes_supported": []string{"openid", "read"}},
@@ -96,8 +99,13 @@ func (is *issuer) claims(mutation string) map[string]any {
 func (is *issuer) metadata(without string) http.HandlerFunc {
 	oidc := without == "no-oidc"
 	return func(w http.ResponseWriter, r *http.Request) {
-		if is.mutated(without) {
+		switch {
+		case is.mutated(without), is.mutated("no-documents"):
 			http.NotFound(w, r)
+			return
+		case oidc && is.mutated("oidc-page"), strings.HasPrefix(r.Host, "evil.") && is.mutated("other-host-page"):
+			w.Header().Set("Content-Type", "text/html")
+			io.WriteString(w, "<html>Welcome")
 			return
 		}
 		if oidc && is.mutated("oidc-500") || !oidc && is.mutated("oauth-500") {
@@ -130,6 +138,8 @@ func (is *issuer) metadata(without string) http.HandlerFunc {
 			doc["padding"] = make([]byte, 1<<20)
 		case oidc && is.mutated("docs-differ"):
 			doc["grant_types_supported"] = []string{"password"}
+		case oidc && is.mutated("docs-ordered"):
+			doc["grant_types_supported"] = []string{"refresh_token", "password"}
 		case oidc && is.mutated("own-in-openid"), !oidc && is.mutated("own-in-oauth"):
 			doc["x_own"] = true
 		case is.mutated("host-trusted"):
@@ -171,7 +181,7 @@ func (is *issuer) documentHeaders(w http.ResponseWriter, r *http.Request) bool {
 		status = 302
 	case r.Method == http.MethodPost && is.mutated("doc-no-allow"), r.Method == http.MethodHead && is.mutated("head-bare"):
 		status, allow = 405, ""
-	case r.Method == http.MethodHead && is.mutated("head-404"):
+	case r.Method == http.MethodHead && is.mutated("head-404"), r.Method == http.MethodPost && is.mutated("doc-post-404"):
 		status = 404
 	case r.Method == http.MethodOptions && is.mutated("no-preflight"), r.Method == http.MethodPost && !is.mutated("doc-post"), r.Method == http.MethodPatch, r.Method == http.MethodTrace,
 		r.Method == http.MethodHead && is.mutated("head-405"):

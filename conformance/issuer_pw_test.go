@@ -17,6 +17,9 @@ func (is *issuer) password(w http.ResponseWriter, clientID string, form url.Valu
 	if !known && is.mutated("unknown-user-told") {
 		panic(refusal{400, "invalid_grant", "no such user"})
 	}
+	if known && is.mutated("locks-quietly") && u.until.After(time.Now()) {
+		refuse("invalid_grant")
+	}
 	if known && time.Now().Before(u.until) && (is.claimed == "" || !is.mutated("forwarded-believed")) || time.Now().Before(is.sprayed) {
 		is.throttled(w)
 	}
@@ -110,6 +113,9 @@ func (is *issuer) failed(u *user) {
 	}
 	if u.failures >= 5 && !is.mutated("silent-lock") && !is.mutated("no-throttle") {
 		u.failures, u.until = 0, time.Now().Add(time.Second)
+		if is.mutated("locks-quietly") {
+			u.until = time.Now().Add(time.Hour)
+		}
 		if is.mutated("lock-out") {
 			u.password = newID()
 		}

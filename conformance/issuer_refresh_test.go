@@ -17,6 +17,8 @@ func (is *issuer) newRefreshToken(s *session) string {
 	switch {
 	case is.mutated("refresh-grows"):
 		return "rt_" + rand.Text() + strings.Repeat("x", s.uses)
+	case is.mutated("refresh-lenient"): // as a JWT signed with HS512, whose last character has four bits that are none
+		return "e30.e30." + strings.Repeat("A", 32) + rand.Text()[:25] + "A"
 	case is.mutated("refresh-latin"):
 		return "rt_é" + rand.Text()
 	case is.mutated("refresh-short"):
@@ -59,6 +61,8 @@ func (is *issuer) addIDToken(body map[string]any, s *session) {
 	switch {
 	case s.uses > 0 && (is.mutated("id-token-other") || is.mutated("id-token-stray")):
 		claims["sub"] = "somebody"
+	case s.uses > 0 && is.mutated("id-token-more"):
+		claims["aud"] = []string{s.client, "another"}
 	case s.uses > 0 && is.mutated("id-token-time"):
 		claims["auth_time"] = 2
 	case s.uses > 0 && is.mutated("id-token-brief"):

@@ -34,6 +34,9 @@ func (is *issuer) find(token string) (*session, string) {
 	if s := is.access[token]; s != nil && is.mutated("access-refreshes") {
 		return s, s.current
 	}
+	if body, last := token[:max(0, len(token)-1)], token[max(0, len(token)-1):]; is.mutated("refresh-lenient") && last == "B" {
+		token = body + "A"
+	}
 	if is.mutated("prefix-lookup") {
 		for full, s := range is.sessions {
 			if len(token) == len(full) && full[:len(full)-1] == token[:len(token)-1] {
@@ -92,7 +95,7 @@ func (is *issuer) narrowed(s *session, form url.Values) []string {
 	switch {
 	case len(asked) == 0 && is.mutated("scope-dropped"):
 		return s.scope[:1]
-	case len(asked) == 0, is.mutated("narrow-ignored"):
+	case len(asked) == 0, is.mutated("narrow-ignored"), is.mutated("narrow-unsaid"):
 		return s.scope
 	case is.mutated("widen"), allowed(asked, s.scope):
 		return asked
@@ -127,7 +130,7 @@ func (is *issuer) issue(w http.ResponseWriter, s *session, scope []string) {
 		status = http.StatusCreated
 	case is.mutated("as-text"):
 		w.Header().Set("Content-Type", "text/plain")
-	case is.mutated("widen-silently"), is.mutated("scope-subset-unsaid"), is.mutated("no-scope-member") && is.form.Has("scope"):
+	case is.mutated("widen-silently"), is.mutated("narrow-unsaid"), is.mutated("scope-subset-unsaid"), is.mutated("no-scope-member") && is.form.Has("scope"):
 		delete(body, "scope")
 	case is.mutated("no-expires"):
 		delete(body, "expires_in")
@@ -163,11 +166,11 @@ func (is *issuer) accessToken(s *session, scope []string) string {
 		mutation, claim string
 		value           any
 	}{
-		{"exp-string", "exp", "9999999999"}, {"exp-past", "exp", now - 1}, {"exp-fraction", "exp", float64(now) + 600.5}, {"iat-ahead", "iat", now + 2}, {"iat-fraction", "iat", 1.5},
+		{"exp-string", "exp", "9999999999"}, {"exp-past", "exp", now - 1}, {"exp-fraction", "exp", float64(now) + 600.5}, {"iat-ahead", "iat", now + 60}, {"iat-near", "iat", now + 3}, {"iat-fraction", "iat", 1.5},
 		{"nbf-ahead", "nbf", now + 1}, {"nbf-same", "nbf", now}, {"aud-array", "aud", append([]string{s.client}, s.audience...)},
 		{"no-aud", "aud", []string{}}, {"aud-client", "aud", s.client},
 		{"client-id-other", "client_id", s.user}, {"sub-random", "sub", rand.Text()}, {"sub-empty", "sub", ""},
-		{"jti-session", "jti", s.id}, {"jti-short", "jti", rand.Text()[:8]},
+		{"jti-session", "jti", s.id}, {"jti-null", "jti", nil}, {"jti-short", "jti", rand.Text()[:8]},
 	} {
 		if is.mutated(m.mutation) {
 			claims[m.claim] = m.value
@@ -191,7 +194,7 @@ func (is *issuer) accessToken(s *session, scope []string) string {
 	case is.mutated("unpublished-key"):
 		key = is.stray.Key
 	}
-	is.turned.hidden = false
+	is.turned.hidden = max(0, is.turned.hidden-1)
 	is.spoilClaims(s, claims)
 	return is.compact(key, header, claims)
 }

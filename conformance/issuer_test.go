@@ -39,9 +39,11 @@ type issuer struct {
 	strangers int                 // failures of names that nobody has, since somebody signed in
 	sprayed   time.Time           // until when nobody signs in, for too many of those
 	requests  int
+	urls      []string          // of the requests, where one had a query
 	byConn    map[string]string // the client that authenticated first, by address
 	claimed   string            // the address that the present request claims
 	ends      int               // of sessions, by revocation
+	busied    bool              // it said that it is busy
 }
 
 type client struct {
@@ -134,6 +136,9 @@ func (is *issuer) handler() http.Handler {
 		is.mu.Lock()
 		defer is.mu.Unlock()
 		is.requests++
+		if r.URL.RawQuery != "" {
+			is.urls = append(is.urls, r.RequestURI)
+		}
 		is.headers(w.Header(), r)
 		switch {
 		case is.odd(w, r):

@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"mime"
 	"net/http"
@@ -44,7 +45,8 @@ func (is *issuer) token(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case is.mutated("hangup"):
 		panic(http.ErrAbortHandler)
-	case is.mutated("busy"):
+	case is.mutated("busy"), is.mutated("busy-once") && !is.busied:
+		is.busied = true
 		w.Header().Set("Retry-After", "1")
 		panic(refusal{503, "temporarily_unavailable", "busy"})
 	case is.mutated("redirect"):
@@ -89,7 +91,7 @@ func (is *issuer) readForm(w http.ResponseWriter, r *http.Request) url.Values {
 		form = r.PostForm
 	case (media == formType || is.mutated("ct-optional")) && !is.mislabelled(r):
 		form = is.parseBody(r)
-	case r.ContentLength > 0:
+	case r.ContentLength > 0, r.Method == http.MethodPost && r.Header.Get("Content-Type") == "" && is.mutated("no-type-415"):
 		if is.mutated("media-400") {
 			refuse("invalid_request")
 		}
@@ -154,6 +156,8 @@ func (is *issuer) authenticate(r *http.Request, form url.Values) string {
 	if r.Header.Get("Authorization") != "" && (secret == "" || !is.mutated("body-wins")) {
 		basicID, basicSecret, rawSecret := is.basic(r, form)
 		switch {
+		case basicSecret == "" && is.mutated("empty-secret-400"):
+			refuse("invalid_request")
 		case secret != "" && !is.mutated("two-methods"), id != "" && id != basicID && !is.mutated("other-id"),
 			id != "" && id == basicID && is.mutated("same-id-refused"):
 			refuse("invalid_request")
@@ -256,6 +260,9 @@ func (is *issuer) writeError(w http.ResponseWriter, r *http.Request, e refusal) 
 		e.why = "\n    at Router.handle (/app/node_modules/express/router.js:12)"
 		http.Error(w, e.why, e.status)
 		return
+	}
+	if is.mutated("error-ids") {
+		e.why += fmt.Sprintf(" (request %d, %x)", is.requests, time.Now().UnixNano())
 	}
 	is.shout(w)
 	if is.spoilError(w, &e) {

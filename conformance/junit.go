@@ -52,7 +52,8 @@ type (
 
 // WriteJUnit writes the report as JUnit's XML. What failed is a failure, and so
 // is a warning in a strict report; what was inconclusive is an error. Skipped,
-// waived and not applicable cases are skipped, with the reason.
+// waived and not applicable cases are skipped, with the reason. An interrupted
+// run is an error of its own.
 func (r Report) WriteJUnit(w io.Writer) error {
 	report := junitReport{Name: "conformance of " + r.Issuer}
 	suites := map[string]int{}
@@ -61,9 +62,17 @@ func (r Report) WriteJUnit(w io.Writer) error {
 		if !ok {
 			i = len(report.Suites)
 			suites[result.Group] = i
-			report.Suites = append(report.Suites, junitSuite{Name: result.Group, Timestamp: r.Started.UTC().Format("2006-01-02T15:04:05")})
+			report.Suites = append(report.Suites, junitSuite{Name: result.Group, Timestamp: timestamp(r.Started)})
 		}
 		report.Suites[i].add(result.junit(r.failing(result.Outcome)), result.Took)
+	}
+	if r.Partial {
+		suite := junitSuite{Name: "run", Timestamp: timestamp(r.Started)}
+		suite.add(junitCase{
+			Name: "complete", Class: "conformance.run", Time: seconds(0),
+			Error: &junitDefect{r.Summary(), "partial", "the run was interrupted: what the cases left would show is not known"},
+		}, 0)
+		report.Suites = append(report.Suites, suite)
 	}
 	for _, suite := range report.Suites {
 		report.Tests += suite.Tests
@@ -118,5 +127,7 @@ func (r Result) evidence() string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05") }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -145,8 +146,10 @@ func jwksETag(ctx context.Context, p *Probe) Verdict {
 
 func jwksVerifies(ctx context.Context, p *Probe) Verdict {
 	token := p.accessToken(ctx)
-	kid, _ := token.header["kid"].(string)
-	named := p.keySet(ctx)
+	if alg, _ := token.header["alg"].(string); strings.HasPrefix(alg, "HS") {
+		return absent("the token is signed with a secret, %s: the keys are not for it", alg)
+	}
+	kid, named := token.kid(), p.keySet(ctx)
 	if kid != "" {
 		named = slices.DeleteFunc(named, func(k map[string]any) bool { return k["kid"] != kid })
 	}

@@ -24,7 +24,7 @@ func metadataClaimCases() []Case {
 		},
 		Case{
 			ID: "meta-introspection-endpoint", Section: "RFC 8414 §2", Level: Should,
-			Expected: "An introspection_endpoint answers a client that authenticates as the metadata says, which it must, for there is no default.",
+			Expected: "An introspection_endpoint answers a client that authenticates as the metadata says; where it says nothing there is nothing to be held to.",
 			Means:    "Resource servers that ask about tokens cannot, and refuse them all.",
 			Run:      worksAsSaid("introspection_endpoint", introspected),
 		},
@@ -79,8 +79,8 @@ func worksAsSaid(member string, answered judge) func(context.Context, *Probe) Ve
 			def = []string{AuthBasic} // RFC 8414 §2
 		}
 		methods := p.list(list, def...)
-		if len(methods) == 0 {
-			return fail("%s is missing, and has no default", list)
+		if len(methods) == 0 { // RFC 8414 §2: then it is told elsewhere
+			return absent("%s is missing, and has no default", list)
 		}
 		t := p.target
 		c := first(func(c Client) bool { return slices.Contains(methods, c.method()) }, t.Client, t.Basic, t.Post, t.Public, t.Second)
@@ -126,6 +126,9 @@ func authorizing(look judge) judge {
 
 func pkceMethods(doc answer) Verdict {
 	methods, _ := doc.list("code_challenge_methods_supported")
+	if doc.json["code_challenge_methods_supported"] == nil { // RFC 9700 §2.1.1: RECOMMENDED, there may be another way to tell
+		return Verdict{Warn, "code_challenge_methods_supported is missing: clients cannot see whether they can use PKCE"}
+	}
 	if !slices.Contains(methods, "S256") {
 		return fail("code_challenge_methods_supported is %q, without S256", methods)
 	}

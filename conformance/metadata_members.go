@@ -16,7 +16,7 @@ func metadataMemberCases() []Case {
 		},
 		Case{
 			ID: "meta-jwks-uri", Section: "RFC 8414 §2; RFC 9068 §4", Level: Must, Run: jwksURIForm,
-			Expected: "Where access tokens are JWTs, jwks_uri is there, https, can be fetched, and belongs to the issuer's domain.",
+			Expected: "jwks_uri is https, can be fetched, and belongs to the issuer's domain; where access tokens are JWTs and it is missing, that is a warning.",
 			Means:    "Resource servers cannot verify tokens, or take the keys from whoever is on the way.",
 		},
 		Case{

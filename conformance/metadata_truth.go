@@ -99,7 +99,11 @@ func authMethodsTruth(ctx context.Context, p *Probe) Verdict {
 			continue
 		}
 		if _, ok := newTokens(p.send(ctx, p.as(c, p.passwordForm(p.target.User))), nil); ok {
-			return fail("%s works for client %s and is not advertised", method, c.ID)
+			v := fail("%s works for client %s and is not advertised", method, c.ID)
+			if method == AuthNone { // it is no authentication: some leave it out for that
+				v.Outcome = Warn
+			}
+			return v
 		}
 	}
 	if len(untried) > 0 {

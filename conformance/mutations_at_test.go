@@ -10,7 +10,7 @@ func atMutations() map[string]string {
 		"at-aud":          "no-aud",
 		"at-client-id":    "client-id-other",
 		"at-sub":          "sub-empty",
-		"at-jti":          "jti-session jti-short",
+		"at-jti":          "jti-session jti-null",
 
 		"at-three-parts": "token-padded token-four-parts alg-none",
 		"at-charset":     "token-colon",

@@ -2,7 +2,7 @@ package conformance_test
 
 func metadataMutations() map[string]string {
 	return map[string]string{
-		"meta-8414-path":               "oauth-500",
+		"meta-8414-path":               "oauth-500 no-documents",
 		"meta-oidc-path":               "oidc-500",
 		"meta-status-ct":               "doc-html doc-redirect doc-203",
 		"meta-json-strict":             "doc-bom doc-trailing doc-latin1",
@@ -24,7 +24,7 @@ func metadataMutations() map[string]string {
 		"meta-auth-methods-truth":      "no-post no-public post-unlisted basic-only",
 		"meta-auth-signing-algs":       "jwt-auth-no-algs jwt-auth-none",
 		"meta-revocation-endpoint":     "revocation-refuses revocation-400",
-		"meta-introspection-endpoint":  "introspection-silent introspection-active",
+		"meta-introspection-endpoint":  "introspection-active",
 		"meta-pkce-methods":            "authorize-plain",
 		"meta-iss-param-flag":          "authorize-no-iss",
 		"meta-dpop-algs":               "dpop-symmetric",

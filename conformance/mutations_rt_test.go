@@ -10,7 +10,7 @@ func rtMutations() map[string]string {
 		"rt-reuse-revokes-family":   "reuse-unnoticed reuse-answered",
 		"rt-race-16":                "fork race-500",
 		"rt-race-refresh-vs-revoke": "revocation-sometimes",
-		"rt-scope-narrow":           "narrow-ignored",
+		"rt-scope-narrow":           "narrow-unsaid",
 		"rt-scope-narrow-then-full": "narrow-sticks",
 		"rt-scope-widen":            "widen widen-silently",
 

@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"context"
-	"net/http"
 	"strings"
 )
 
@@ -60,9 +59,8 @@ func passwordTextCases() []Case {
 func (p *Probe) refusals(ctx context.Context, judge judge, calls ...call) Verdict {
 	for i, a := range p.together(ctx, calls...) {
 		p.note(calls[i], a, nil)
-		if a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable {
-			wait, _ := a.retryAfter()
-			p.pause(ctx, min(wait, p.maxWait))
+		if a.busy() { // with so many at once
+			p.comeBack(ctx, a)
 			a = p.send(ctx, calls[i])
 		}
 		if v := judge(a); v.Outcome != Pass {

@@ -39,6 +39,7 @@ type Probe struct {
 	*runner
 	sent, got string
 	wires     map[string]wire // by what stands in sent
+	waited    time.Duration   // for a server that had enough
 }
 
 // call is a request with credentials before it is sent.
@@ -71,18 +72,17 @@ func basicHeader(id, secret string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(id+":"+secret))
 }
 
-// send sends q to its endpoint. The case ends inconclusive when there is
-// no answer, or only that the server has enough.
+// send sends q to its endpoint, once more if it is told to come back. The case
+// ends inconclusive when there is no answer, or only that the server has enough.
 func (p *Probe) send(ctx context.Context, q call) answer {
-	a, err := p.exchange(ctx, q)
-	p.note(q, a, err)
-	switch {
-	case err != nil:
-		panic(stop{undecided("no answer: %v", err)})
-	case a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable:
-		panic(stop{undecided("the server throttles or is busy (%d): run again later, or with a lower --rate", a.status)})
-	}
-	return a
+	return p.patient(ctx, func() answer {
+		a, err := p.exchange(ctx, q)
+		p.note(q, a, err)
+		if err != nil {
+			panic(stop{undecided("no answer: %v", err)})
+		}
+		return a
+	})
 }
 
 // exchange sends q and may be called from several goroutines.
@@ -117,11 +117,13 @@ func (p *Probe) get(ctx context.Context, address string, header http.Header) ans
 // ask sends any request without credentials and body; the case ends
 // inconclusive when there is no answer.
 func (p *Probe) ask(ctx context.Context, method, address string, header http.Header) answer {
-	a, err := p.try(ctx, method, address, header, nil)
-	if err != nil {
-		panic(stop{undecided("no answer: %v", err)})
-	}
-	return a
+	return p.patient(ctx, func() answer {
+		a, err := p.try(ctx, method, address, header, nil)
+		if err != nil {
+			panic(stop{undecided("no answer: %v", err)})
+		}
+		return a
+	})
 }
 
 // try sends any request without credentials, and makes it the evidence.

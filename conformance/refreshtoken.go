@@ -161,7 +161,12 @@ func refreshIDToken(ctx context.Context, p *Probe) Verdict {
 	if !had || !has { // none is needed on a refresh
 		return pass()
 	}
-	for _, claim := range []string{"iss", "sub", "aud", "auth_time"} {
+	for _, aud := range before.audiences() {
+		if !slices.Contains(after.audiences(), aud) {
+			return fail("aud of the ID token is %q, and %q after the refresh", before.audiences(), after.audiences())
+		}
+	}
+	for _, claim := range []string{"iss", "sub", "auth_time"} {
 		if one, two := before.claims[claim], after.claims[claim]; !reflect.DeepEqual(one, two) && (claim != "auth_time" || two != nil) {
 			return fail("%s of the ID token is %v, and %v after the refresh", claim, one, two)
 		}

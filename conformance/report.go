@@ -51,8 +51,10 @@ type Result struct {
 type Report struct {
 	Schema  int         `json:"schema"` // 1
 	Issuer  string      `json:"issuer"`
-	Started time.Time   `json:"started"`          // UTC
-	Strict  bool        `json:"strict,omitempty"` // warnings count as failures
+	Started time.Time   `json:"started"`           // UTC
+	Strict  bool        `json:"strict,omitempty"`  // warnings count as failures
+	Partial bool        `json:"partial,omitempty"` // the run was interrupted
+	Left    int         `json:"left,omitempty"`    // cases that did not run, or did not end
 	Waivers []WaiverUse `json:"waivers,omitempty"`
 	Results []Result    `json:"results"`
 }
@@ -68,7 +70,7 @@ func (r Report) Count(o Outcome) int {
 	return n
 }
 
-// Passed reports whether some case passed, none failed and none was
+// Passed reports whether all cases ran, some passed, none failed and none was
 // inconclusive. Warnings do not count, unless the report is strict.
 func (r Report) Passed() bool { return r.ExitCode() == 0 }
 
@@ -77,7 +79,7 @@ func (r Report) ExitCode() int {
 	switch {
 	case slices.ContainsFunc(r.Results, func(result Result) bool { return r.failing(result.Outcome) }):
 		return 1
-	case r.Count(Inconclusive) > 0 || r.Count(Pass)+r.Count(Warn)+r.Count(Waived) == 0:
+	case r.Partial, r.Count(Inconclusive) > 0, r.Count(Pass)+r.Count(Warn)+r.Count(Waived) == 0:
 		return 2
 	}
 	return 0
@@ -91,7 +93,11 @@ func (r Report) Summary() string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, o))
 		}
 	}
-	return strings.Join(parts, ", ")
+	summary := strings.Join(parts, ", ")
+	if r.Partial {
+		summary += fmt.Sprintf("; partial: interrupted with %d cases left", r.Left)
+	}
+	return summary
 }
 
 // WriteText writes the report for people: what needs attention first and with

@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"encoding/json"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,6 +63,29 @@ func TestReportWriters(t *testing.T) {
 		if got.String() != string(want) {
 			t.Errorf("%s is now\n%s", name, got.String())
 		}
+	}
+}
+
+func TestPartialReports(t *testing.T) {
+	r := conformance.Report{Partial: true, Left: 7, Results: []conformance.Result{{ID: "pw-ok", Group: "pw", Outcome: conformance.Pass}}}
+	for want, write := range map[string]func(io.Writer) error{
+		"1 pass, 0 fail; partial: interrupted with 7 cases left\n": r.WriteText,
+		`"partial": true,` + "\n" + `  "left": 7`:                  r.WriteJSON,
+		`tests="2" failures="0" errors="1"`:                        r.WriteJUnit,
+		`<testcase name="complete" classname="conformance.run" time="0.000">` + "\n" +
+			`      <error message="1 pass, 0 fail; partial: interrupted with 7 cases left" type="partial">`: r.WriteJUnit,
+	} {
+		var b strings.Builder
+		if err := write(&b); err != nil || !strings.Contains(b.String(), want) {
+			t.Errorf("%v, no %q in\n%s", err, want, b.String())
+		}
+	}
+	if r.ExitCode() != 2 || r.Passed() {
+		t.Errorf("exit code %d, passed %v", r.ExitCode(), r.Passed())
+	}
+	r.Results = append(r.Results, conformance.Result{Outcome: conformance.Fail})
+	if r.ExitCode() != 1 {
+		t.Errorf("with a failure the exit code is %d", r.ExitCode())
 	}
 }
 

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"path"
-	"slices"
 	"strings"
 	"time"
 )
@@ -17,7 +15,7 @@ type Options struct {
 	Owned      bool          // the server is the caller's own: Abuse off loopback too, and as fast as it takes
 	Rate       float64       // requests per second; 0: 5, and without limit on loopback
 	Timeout    time.Duration // of one request; 0: 10 s
-	MaxWait    time.Duration // longest obeyed Retry-After; 0: 60 s
+	MaxWait    time.Duration // how long a case obeys Retry-After; 0: 60 s
 	Strict     bool          // a warning fails the run
 	Waivers    []Waiver
 	// For progress, before and after each case; may be nil.
@@ -32,34 +30,29 @@ const (
 )
 
 // Run runs the selected cases one after another. The error says why it could
-// not run at all (bad target, bad glob, issuer not reachable, ctx ended): the
-// Report then holds what was done until then.
+// not run at all (an InputError, issuer not reachable). When ctx ends, that is
+// the error, and the Report is Partial: it has the cases that ended before.
 func Run(ctx context.Context, t Target, o Options) (Report, error) {
 	report := Report{Schema: 1, Issuer: t.Issuer, Started: time.Now().UTC(), Strict: o.Strict}
-	if err := t.check(); err != nil {
-		return report, err
-	}
-	for _, w := range o.Waivers {
-		if err := w.check(); err != nil {
-			return report, err
-		}
-	}
-	cases, err := o.selected(Cases())
+	cases, err := o.cases(t)
 	if err != nil {
-		return report, err
+		return report, InputError{err}
 	}
 	r := newRunner(t, o)
-	if err := r.discover(ctx); err != nil {
+	if err := r.discover(ctx); err != nil && ctx.Err() == nil {
 		return report, fmt.Errorf("issuer not reachable: %s", r.secrets.clean(err.Error()))
 	}
 	for i, c := range cases {
-		if err := ctx.Err(); err != nil {
-			return report, err
+		if ctx.Err() != nil {
+			break
 		}
 		if o.Begin != nil {
 			o.Begin(c.ID, i+1, len(cases))
 		}
 		result := r.result(ctx, c)
+		if ctx.Err() != nil { // it was cut short
+			break
+		}
 		pardon(&result, o.Waivers, report.Started)
 		report.Results = append(report.Results, result)
 		if o.Done != nil {
@@ -67,26 +60,12 @@ func Run(ctx context.Context, t Target, o Options) (Report, error) {
 		}
 	}
 	report.Waivers = uses(o.Waivers, report.Results, report.Started)
+	report.Left = len(cases) - len(report.Results)
+	report.Partial = report.Left > 0
+	if report.Partial {
+		return report, ctx.Err()
+	}
 	return report, nil
-}
-
-// selected returns the cases that o names.
-func (o Options) selected(cases []Case) ([]Case, error) {
-	for _, glob := range slices.Concat(o.Only, o.Skip) {
-		match := func(c Case) bool { ok, _ := path.Match(glob, c.ID); return ok }
-		if _, err := path.Match(glob, ""); err != nil {
-			return nil, fmt.Errorf("glob %q: %w", glob, err)
-		}
-		if !slices.ContainsFunc(cases, match) {
-			return nil, fmt.Errorf("no case is named %q", glob)
-		}
-	}
-	named := func(globs []string, c Case) bool {
-		return slices.ContainsFunc(globs, func(glob string) bool { ok, _ := path.Match(glob, c.ID); return ok })
-	}
-	return slices.DeleteFunc(cases, func(c Case) bool {
-		return len(o.Only) > 0 && !named(o.Only, c) || named(o.Skip, c)
-	}), nil
 }
 
 // runner is what the cases of one run share: no tokens, only what was learnt
@@ -144,7 +123,7 @@ func (r *runner) result(ctx context.Context, c Case) Result {
 	v, ready := r.gate(c)
 	if ready {
 		_, wait := r.target.strict()
-		ctx, cancel := context.WithTimeout(ctx, caseTimeout+wait+r.maxWait+2*r.target.Hooks.Wait)
+		ctx, cancel := context.WithTimeout(ctx, caseTimeout+wait+r.maxWait+r.target.Hooks.most())
 		defer cancel()
 		v = verdict(ctx, c, p)
 	}

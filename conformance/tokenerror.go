@@ -44,18 +44,24 @@ func tokenErrorCases() []Case {
 }
 
 // eachError provokes the errors of RFC 6749 §5.2 and wants complaint to have
-// none about any of them.
+// none about any of them. One that is none here, as where unknown scopes are
+// ignored (§3.3), is left to the others.
 func eachError(complaint func(answer) string) func(context.Context, *Probe) Verdict {
 	return func(ctx context.Context, p *Probe) Verdict {
 		p.signIn(ctx, p.target.Client)
+		judged := 0
 		for _, q := range p.errors() {
 			a := p.send(ctx, q)
+			if _, ok := newTokens(a, nil); ok && a.json["error"] == nil {
+				continue
+			}
 			if why := complaint(a); why != "" {
 				return fail("%s", why)
 			}
-			if a.hasToken() {
-				return undecided("a request that should be refused got a token")
-			}
+			judged++
+		}
+		if judged == 0 {
+			return undecided("every request that should be refused got a token")
 		}
 		return pass()
 	}
@@ -91,8 +97,8 @@ func errorStatus(a answer) string {
 func registered() []string {
 	return []string{
 		"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope",
-		"invalid_target",                                      // RFC 8707 §2
-		"authorization_pending", "slow_down", "expired_token", // RFC 8628 §3.5
+		"invalid_target",                                                       // RFC 8707 §2
+		"authorization_pending", "slow_down", "expired_token", "access_denied", // RFC 8628 §3.5
 		"invalid_dpop_proof", "use_dpop_nonce", "invalid_authorization_details", // RFC 9449 §12.2, RFC 9396 §14.6
 	}
 }

@@ -49,7 +49,11 @@ func (p *Probe) turnover(ctx context.Context) *turnover {
 // until a token has another kid.
 func (p *Probe) watch(ctx context.Context) (t *turnover) {
 	t = &turnover{}
+	done, running := make(chan error, 1), false
 	defer func() {
+		if running {
+			<-done // also when the watch is cut short: what it does goes on
+		}
 		if s := recover(); s != nil {
 			v, ok := s.(stop)
 			if !ok {
@@ -71,15 +75,15 @@ func (p *Probe) watch(ctx context.Context) (t *turnover) {
 	if old == "" {
 		panic(stop{absent("the access token names no key")})
 	}
-	done := make(chan error, 1)
+	running = true
 	go func() { done <- p.target.Hooks.Rotate(ctx) }()
 	for finished := false; !finished; { // however long it takes: a hook that is cut short may leave keys half rotated
 		p.view(ctx, t)
 		p.issue(ctx, t)
 		select {
 		case err := <-done:
+			finished, running = true, false
 			hooked(err)
-			finished = true
 		case <-time.After(watchEvery):
 		}
 	}
@@ -107,9 +111,15 @@ func (p *Probe) view(ctx context.Context, t *turnover) {
 	t.views = append(t.views, v)
 }
 
+// issue gets a token; where its key is not in the set that was fetched last, it
+// fetches the set again at once, as a verifier does.
 func (p *Probe) issue(ctx context.Context, t *turnover) tokens {
 	grant := p.signIn(ctx, p.target.Client)
-	t.tokens, t.seenAt = append(t.tokens, p.jwtOf(grant)), append(t.seenAt, len(t.views)-1)
+	token := p.jwtOf(grant)
+	t.tokens, t.seenAt = append(t.tokens, token), append(t.seenAt, len(t.views)-1)
+	if !slices.Contains(t.last().kids, token.kid()) {
+		p.view(ctx, t)
+	}
 	return grant
 }
 

@@ -57,7 +57,7 @@ type conformanceCmd struct {
 	Owned   bool          `name:"i-own-this-server" help:"Load and attack the server with --abuse though it is not on loopback. Do so with your own only."`
 	Rate    float64       `placeholder:"N" help:"Requests per second. Default: 5, and no limit on loopback."`
 	Timeout time.Duration `default:"10s" placeholder:"DURATION" help:"How long to wait for one answer."`
-	MaxWait time.Duration `default:"60s" placeholder:"DURATION" help:"The longest Retry-After to obey."`
+	MaxWait time.Duration `default:"60s" placeholder:"DURATION" help:"The longest Retry-After to obey, in all of a case."`
 
 	NoWarn  bool   `name:"strict" help:"A warning, of a SHOULD or a best practice, fails the run too." group:"What fails the run"`
 	Waivers string `placeholder:"FILE" help:"File with the cases that need not hold for a while, and why." group:"What fails the run"`
@@ -83,7 +83,11 @@ func (c *conformanceCmd) Run(ctx context.Context, p *process) error {
 	clear := caseProgress(p.stderr, &options)
 	report, err := conformance.Run(ctx, target, options)
 	clear()
-	if err != nil {
+	var input conformance.InputError
+	switch {
+	case errors.As(err, &input):
+		return usage("conformance: %w", err)
+	case err != nil && !report.Partial:
 		return fmt.Errorf("conformance: %w", err)
 	}
 	err = errors.Join(
@@ -95,6 +99,8 @@ func (c *conformanceCmd) Run(ctx context.Context, p *process) error {
 		return err
 	case report.ExitCode() == 1:
 		return errShown
+	case report.Partial:
+		return fail(exitFailure, "interrupted with %d cases left: the report has those that ended before", report.Left)
 	case !report.Passed():
 		return fail(exitFailure, "the run proves nothing: cases were inconclusive, or none could run; the report says what to give")
 	}

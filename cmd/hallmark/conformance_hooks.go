@@ -24,7 +24,7 @@ type Hooks struct {
 
 // hooks are those that there is a command for.
 func (h Hooks) hooks(issuer string) conformance.Hooks {
-	set := conformance.Hooks{Wait: h.Wait}
+	set := conformance.Hooks{Wait: h.Wait, Timeout: h.Timeout + time.Second} // to end it
 	with := func(name, command string) func(context.Context) error {
 		if command == "" {
 			return nil
@@ -47,9 +47,10 @@ func (h Hooks) hooks(issuer string) conformance.Hooks {
 // run runs a command by the shell, as it was given: what a server chose, such
 // as a kid, is in variables only. The end of its output is shown where it fails,
 // the command itself nowhere: it may hold a secret. A server that it starts goes
-// on writing into the file, which nobody reads any more.
+// on writing into the file, which nobody reads any more; but where the command
+// takes too long, all that it started ends with it.
 func (h Hooks) run(ctx context.Context, name, command string, variables ...string) error {
-	ctx, cancel := context.WithTimeout(ctx, h.Timeout)
+	limited, cancel := context.WithTimeout(ctx, h.Timeout)
 	defer cancel()
 	out, err := os.CreateTemp("", "hallmark-hook-")
 	if err != nil {
@@ -57,12 +58,15 @@ func (h Hooks) run(ctx context.Context, name, command string, variables ...strin
 	}
 	defer out.Close()
 	defer os.Remove(out.Name())
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
+	cmd := exec.CommandContext(limited, "/bin/sh", "-c", command)
+	endWithChildren(cmd)
 	cmd.Env = append(os.Environ(), variables...)
 	cmd.Stdout, cmd.Stderr = out, out
 	err = cmd.Run()
 	switch {
 	case ctx.Err() != nil:
+		return fmt.Errorf("%s was interrupted", name)
+	case limited.Err() != nil:
 		return fmt.Errorf("%s took longer than --hook-timeout", name)
 	case err != nil:
 		return fmt.Errorf("%s: %w: %s", name, err, tail(out))

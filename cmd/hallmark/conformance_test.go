@@ -77,6 +77,26 @@ func TestConformanceList(t *testing.T) {
 	d.fails(exitUsage, "", []string{"conformance"}, "--issuer")
 }
 
+// What the caller got wrong is told apart from what the server did.
+func TestConformanceExitCodes(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	for part, tc := range map[string]struct {
+		code int
+		args []string
+	}{
+		"glob":          {exitUsage, []string{"--issuer", gone.URL, "--only=["}},
+		"no case":       {exitUsage, []string{"--issuer", gone.URL, "--skip=tok-nothing"}},
+		"absolute URL":  {exitUsage, []string{"--issuer=issuer.example"}},
+		"not https":     {exitUsage, []string{"--issuer=http://issuer.invalid"}},
+		"not reachable": {exitFailure, []string{"--issuer", gone.URL}},
+	} {
+		d.fails(tc.code, "", append([]string{"conformance"}, tc.args...), part)
+	}
+}
+
 // A warning fails a strict run, a waiver spares it until it expires, and a file
 // of waivers is what it says or nothing.
 func TestConformanceWaivers(t *testing.T) {

@@ -248,8 +248,8 @@ func TestConformanceCommand(t *testing.T) {
 	if report.Schema != 1 || len(report.Results) == 0 {
 		t.Errorf("reported %+v", report)
 	}
-	s.fails(exitFailure, "", []string{"conformance", "--issuer", "http://issuer.example"}, "https")
-	s.fails(exitFailure, "", append(args, "--only", "no-such-case"), "no-such-case")
+	s.fails(exitUsage, "", []string{"conformance", "--issuer", "http://issuer.example"}, "https")
+	s.fails(exitUsage, "", append(args, "--only", "no-such-case"), "no-such-case")
 	s.fails(exitUsage, "", append(args, "--client2-secret-file", "/nonexistent/x"), "/nonexistent/x")
 
 	// Nothing to sign in with: nothing is proven about tokens.
