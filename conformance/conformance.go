@@ -63,10 +63,11 @@ func Cases() []Case {
 		jwksFormCases(), jwksCases(), jwksNumberCases(), jwksUseCases(), jwksCertificateCases(), jwksHTTPCases(),
 		tokenCases(), tokenBodyCases(), tokenParamCases(), tokenAnswerCases(), tokenErrorCases(), tokenLeakCases(), tokenScopeCases(),
 		clientAuthCases(), clientAuthBasicCases(), clientAuthMethodCases(), clientAuthSecretCases(),
-		passwordCases(), passwordTextCases(), refreshCases(), refreshScopeCases(), refreshTokenCases(), refreshReuseCases(),
+		passwordCases(), passwordTextCases(), refreshCases(), refreshScopeCases(), refreshTokenCases(), refreshReuseCases(), expiryCases(),
 		resourceCases(), accessTokenCases(), atFormCases(), atClaimCases(), atPersonalCases(), atGrantCases(),
 		revocationCases(), revocationEffectCases(), introspectionCases(), introspectionOtherCases(), bearerCases(), bearerPlaceCases(),
 		httpCases(), httpCORSCases(), httpMethodCases(), httpConnectionCases(), httpTLSCases(), http2Cases(), httpMalformedCases(),
-		rotationCases(), handCases(), abuseCases(), httpForwardedCases(), throttleCases(), disabledCases(),
+		rotationCases(), stormCases(), handCases(), switchCases(), nodeCases(), crashCases(),
+		abuseCases(), httpForwardedCases(), throttleCases(), passwordChangeCases(), disabledCases(), grantCases(),
 	)
 }

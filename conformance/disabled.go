@@ -30,35 +30,32 @@ type disabling struct {
 func (p *Probe) disable(ctx context.Context) tokens {
 	if p.disabled == nil {
 		p.disabled = &disabling{}
-		func() {
-			defer func() {
-				if s := recover(); s != nil {
-					v, ok := s.(stop)
-					if !ok {
-						panic(s)
-					}
-					p.disabled.ended = &v.Verdict
-				}
-			}()
-			c := p.target.Client
-			q := p.as(c, p.passwordForm(p.target.Victim))
-			if a, err := p.exchange(ctx, q); err == nil && a.status == http.StatusTooManyRequests { // of wrong passwords before
-				wait, _ := a.retryAfter()
-				p.pause(ctx, min(wait, p.maxWait))
-			}
-			t := p.control(ctx, "the second user's sign-in", q)
-			if t.refresh != "" {
-				next := p.control(ctx, "the second user's refresh", p.as(c, refreshForm(t.refresh)))
-				t.refresh = or(next.refresh, t.refresh)
-			}
+		p.disabled.ended = caught(func() {
+			t := p.victimGrant(ctx)
 			hooked(p.target.Hooks.DisableUser(ctx, p.target.Victim.Name))
 			p.disabled.grant = t
-		}()
+		})
 	}
 	if p.disabled.ended != nil {
 		panic(stop{*p.disabled.ended})
 	}
 	return p.disabled.grant
+}
+
+// victimGrant is a grant of the second user that was refreshed, if it can be.
+func (p *Probe) victimGrant(ctx context.Context) tokens {
+	c := p.target.Client
+	q := p.as(c, p.passwordForm(p.target.Victim))
+	if a, err := p.exchange(ctx, q); err == nil && a.status == http.StatusTooManyRequests { // of wrong passwords before
+		wait, _ := a.retryAfter()
+		p.pause(ctx, min(wait, p.maxWait))
+	}
+	t := p.control(ctx, "the second user's sign-in", q)
+	if t.refresh != "" {
+		next := p.control(ctx, "the second user's refresh", p.as(c, refreshForm(t.refresh)))
+		t.refresh = or(next.refresh, t.refresh)
+	}
+	return t
 }
 
 func refreshDisabled(ctx context.Context, p *Probe) Verdict {

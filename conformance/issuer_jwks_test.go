@@ -8,10 +8,11 @@ import (
 
 // keys are the published ones; a mutation spoils one.
 func (is *issuer) keys() []any {
+	is.retire()
 	first, second := jwkMembers(is.key.Public()), jwkMembers(is.stray.Public())
 	second["kid"] = is.turned.waiting
 	keys := is.spoilKeys([]any{first, second, rsaMembers()})
-	if is.turned.hidden {
+	if is.turned.hidden || is.behind() {
 		keys = keys[1:]
 	}
 	for _, old := range is.turned.retired {

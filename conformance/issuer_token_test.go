@@ -59,6 +59,7 @@ func (is *issuer) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	is.issue(w, s, scope)
+	is.hangUp(s)
 }
 
 func (is *issuer) readForm(w http.ResponseWriter, r *http.Request) url.Values {
@@ -193,7 +194,8 @@ func (is *issuer) grant(w http.ResponseWriter, clientID string, form url.Values)
 		grant = strings.ToLower(grant)
 	}
 	switch {
-	case clientID == "job" && grant == "password" && !is.mutated("any-grant"),
+	case clientID == is.turned.ungranted && grant == "refresh_token" && !is.mutated("grant-kept"),
+		clientID == "job" && grant == "password" && !is.mutated("any-grant"),
 		clientID == "kiosk" && grant == "refresh_token" && !is.mutated("any-grant"):
 		refuse("unauthorized_client")
 	case grant == "" && !is.mutated("no-grant-unsupported"):

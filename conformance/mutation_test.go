@@ -57,7 +57,7 @@ func right(r conformance.Result) bool {
 
 // slow are the cases of many requests, for tests that run the others often.
 func slow() []string {
-	return []string{"*-race-*", "rt-chain-*", "rt-entropy", "rot-*", "jwks-kid-not-reused"}
+	return []string{"*-race-*", "rt-chain-*", "rt-entropy", "rot-*", "jwks-kid-not-reused", "rt-expired", "rt-idle-expiry", "rt-lifetime-*", "rt-crash-*"}
 }
 
 func run(t *testing.T, target conformance.Target, o conformance.Options) conformance.Report {

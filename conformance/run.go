@@ -103,6 +103,7 @@ type runner struct {
 
 	turned   *turnover  // the rotation of the run, once it happened
 	disabled *disabling // the user that was disabled
+	endings  *endings   // sessions that were left to expire
 }
 
 func newRunner(t Target, o Options) *runner {
@@ -123,7 +124,7 @@ func newRunner(t Target, o Options) *runner {
 	}{
 		{"CLIENT", t.Client}, {"CLIENT2", t.Second}, {"BASIC_CLIENT", t.Basic},
 		{"POST_CLIENT", t.Post}, {"PUBLIC_CLIENT", t.Public}, {"STRICT_CLIENT", t.Strict},
-		{"API_CLIENT", t.API}, {"NO_PASSWORD_CLIENT", t.NoPassword}, {"NO_REFRESH_CLIENT", t.NoRefresh},
+		{"API_CLIENT", t.API}, {"NO_PASSWORD_CLIENT", t.NoPassword}, {"NO_REFRESH_CLIENT", t.NoRefresh}, {"BRIEF_CLIENT", t.Brief},
 	} {
 		r.secrets.name(c.flag+"_SECRET", "client_secret", c.Secret)
 	}
@@ -136,10 +137,8 @@ func newRunner(t Target, o Options) *runner {
 func (r *runner) result(ctx context.Context, c Case) Result {
 	start := time.Now()
 	p := &Probe{runner: r}
-	if c.Abuse && r.owned { // a race at five requests a second is none
-		unpaced := *r
-		unpaced.pace = &pace{}
-		p.runner = &unpaced
+	if c.Abuse && r.owned {
+		p.runner = r.unpaced()
 	}
 	v, ready := r.gate(c)
 	if ready {

@@ -1,15 +1,19 @@
 package server_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/hallmark-auth/hallmark/conformance"
 	"github.com/hallmark-auth/hallmark/discovery/verify"
+	"github.com/hallmark-auth/hallmark/keys"
 	"github.com/hallmark-auth/hallmark/server"
 	"github.com/hallmark-auth/hallmark/server/throttle"
 	"github.com/hallmark-auth/hallmark/storage"
@@ -70,7 +74,7 @@ func TestConformance(t *testing.T) {
 	for _, r := range results {
 		want, named := notPassed[r.ID]
 		switch {
-		case r.Outcome == conformance.Skipped && strings.HasPrefix(r.Why, "give --hook-"): // they run in cmd/hallmark, with its commands
+		case r.Outcome == conformance.Skipped && byHand(r.Why): // they run in cmd/hallmark, with its commands and processes
 			want = conformance.Skipped
 		case !named:
 			want = conformance.Pass
@@ -78,6 +82,48 @@ func TestConformance(t *testing.T) {
 		if r.Outcome != want {
 			t.Errorf("%s: %s, want %s: %s", r.ID, r.Outcome, want, r.Why+" | "+r.Sent+" | "+r.Got)
 		}
+	}
+}
+
+// byHand reports whether a case was skipped for want of a hand on the server.
+func byHand(why string) bool {
+	return slices.ContainsFunc([]string{"--hook-", "--second-node", "--rt-idle", "--rt-lifetime", "--key-retention"}, func(flag string) bool {
+		return strings.HasPrefix(why, "give "+flag)
+	})
+}
+
+// TestConformanceOfRetention: a key leaves the set when its time is over, which
+// a moved clock makes short.
+func TestConformanceOfRetention(t *testing.T) {
+	t.Parallel()
+	var ahead atomic.Int64
+	k := newKitWith(t, "", func(c *keys.RotatorConfig) {
+		read := c.ServiceTime
+		c.ServiceTime = func(ctx context.Context) (storage.ServiceTime, error) {
+			at, err := read(ctx)
+			return at.Add(time.Duration(ahead.Load())), err
+		}
+	})
+	target := k.conformanceTarget()
+	target.Client, target.KeyRetention = target.API, time.Second // which is told of its own tokens
+	target.Hooks.Rotate = func(ctx context.Context) error {
+		_, err := k.keys.Edit(ctx, func(r keys.Ring, now keys.Instant, _ keys.Generate) (keys.Ring, error) {
+			return r.Rotate(keys.ES256, now, true)
+		})
+		stay := 2 * k.keys.Ring().Schedule().KeepAfter
+		time.AfterFunc(target.KeyRetention/2, func() {
+			k.clock.jump(stay)
+			ahead.Add(int64(stay))
+			if err := k.keys.Look(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+		return err
+	}
+	report, err := conformance.Run(t.Context(), target, conformance.Options{Only: []string{"rot-old-removed"}})
+	k.must(err)
+	if r := report.Results[0]; r.Outcome != conformance.Pass {
+		t.Errorf("%+v", r)
 	}
 }
 

@@ -36,6 +36,7 @@ type conformanceCmd struct {
 	Post       Party  `embed:"" prefix:"post-client-" group:"A client of client_secret_post, if the others are not"`
 	Public     Party  `embed:"" prefix:"public-client-" group:"A public client, if the others are not"`
 	Strict     Party  `embed:"" prefix:"strict-client-" group:"A client that may not repeat a refresh; spares a case the wait"`
+	Brief      Party  `embed:"" prefix:"brief-client-" group:"A client whose sessions end after --rt-idle and --rt-lifetime, if the first one's live longer"`
 	NoPassword Party  `embed:"" prefix:"no-password-client-" group:"A client that may not use the password grant"`
 	NoRefresh  Party  `embed:"" prefix:"no-refresh-client-" group:"A client that may use the password grant, and not refresh_token"`
 	API        Party  `embed:"" prefix:"api-client-" group:"The API that the first client's tokens are for, and the second one's are not; it asks about tokens"`
@@ -49,6 +50,11 @@ type conformanceCmd struct {
 	Resource       string        `placeholder:"URIS" help:"Resources (RFC 8707) that the client may ask for, separated by spaces."`
 	RetryWindow    time.Duration `name:"rt-grace" aliases:"retry-window" placeholder:"DURATION" help:"How long the issuer lets the client repeat a refresh with the same token."`
 
+	RTIdle       time.Duration `name:"rt-idle" placeholder:"DURATION" help:"How long a session of the brief client, or else the first one, lives without a refresh. It is waited for."`
+	RTLifetime   time.Duration `name:"rt-lifetime" placeholder:"DURATION" help:"How long it lives at most. It is waited for."`
+	KeyRetention time.Duration `placeholder:"DURATION" help:"How long a key that signs no more stays published. It is waited for."`
+	SecondNode   string        `placeholder:"URL" help:"Another node of the issuer, behind whatever divides the requests: http or https, host and port. It is spoken to in the issuer's name."`
+
 	Hooks Hooks `embed:"" prefix:"hook-" group:"Hands on the server: commands of yours, run by /bin/sh; never run where they are not given"`
 
 	Only    []string      `sep:"," placeholder:"GLOB" help:"Run only the cases with these ids."`
@@ -57,7 +63,7 @@ type conformanceCmd struct {
 	Owned   bool          `name:"i-own-this-server" help:"Load and attack the server with --abuse though it is not on loopback. Do so with your own only."`
 	Rate    float64       `placeholder:"N" help:"Requests per second. Default: 5, and no limit on loopback."`
 	Timeout time.Duration `default:"10s" placeholder:"DURATION" help:"How long to wait for one answer."`
-	MaxWait time.Duration `default:"60s" placeholder:"DURATION" help:"The longest Retry-After to obey."`
+	MaxWait time.Duration `default:"60s" placeholder:"DURATION" help:"The longest Retry-After to obey, and the longest wait for sessions and keys to expire."`
 
 	NoWarn  bool   `name:"strict" help:"A warning, of a SHOULD or a best practice, fails the run too." group:"What fails the run"`
 	Waivers string `placeholder:"FILE" help:"File with the cases that need not hold for a while, and why." group:"What fails the run"`
@@ -118,13 +124,14 @@ func (c *conformanceCmd) target() (conformance.Target, error) {
 	t := conformance.Target{
 		Issuer: c.Issuer, Scope: c.Scope, Ungranted: c.ScopeUngranted, Forbidden: c.ScopeForbidden,
 		Resource: c.Resource, ResourceURL: c.ResourceURL, RetryWindow: c.RetryWindow, Hooks: c.Hooks.hooks(c.Issuer),
+		RefreshIdle: c.RTIdle, RefreshLifetime: c.RTLifetime, KeyRetention: c.KeyRetention, SecondNode: c.SecondNode,
 	}
 	for _, party := range []struct {
 		from Party
 		to   *conformance.Client
 	}{
 		{c.Client, &t.Client}, {c.Second, &t.Second}, {c.Basic, &t.Basic},
-		{c.Post, &t.Post}, {c.Public, &t.Public}, {c.Strict, &t.Strict}, {c.API, &t.API},
+		{c.Post, &t.Post}, {c.Public, &t.Public}, {c.Strict, &t.Strict}, {c.API, &t.API}, {c.Brief, &t.Brief},
 		{c.NoPassword, &t.NoPassword}, {c.NoRefresh, &t.NoRefresh},
 	} {
 		*party.to = conformance.Client{ID: party.from.ID, Method: party.from.Auth}
