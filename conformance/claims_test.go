@@ -16,9 +16,9 @@ func TestClaims(t *testing.T) {
 		want         conformance.Outcome
 		why          string
 	}{
-		{"jwt-auth", "meta-auth-signing-algs", conformance.Pass, ""},
+		{"no-jwt-auth", "meta-auth-signing-algs", conformance.NA, "private_key_jwt"},
+		{"no-jwt-auth", "cauth-pkjwt-ok", conformance.NA, "private_key_jwt"},
 		{"jwt-auth-no-rs", "meta-auth-signing-algs", conformance.Warn, "RS256"},
-		{"jwt-auth", "meta-auth-methods-truth", conformance.Pass, "not tried: private_key_jwt"},
 		{"revocation-unsaid", "meta-revocation-endpoint", conformance.Pass, ""},
 		{"no-revocation", "meta-revocation-endpoint", conformance.NA, "no revocation_endpoint"},
 		{"revocation-by-jwt", "meta-revocation-endpoint", conformance.Skipped, "--client-id"},
@@ -60,6 +60,8 @@ func TestClaims(t *testing.T) {
 		{"no-scopes", "meta-scopes", conformance.NA, "scopes_supported"},
 		{"opaque no-jwks-uri", "meta-jwks-uri", conformance.NA, "not a signed JWT"},
 		{"jwks-elsewhere", "meta-jwks-uri", conformance.Warn, "another domain"},
+		{"scope-elsewhere-dropped", "res-scope-per-resource", conformance.Pass, ""},
+		{"kids-computed", "jwks-thumbprint-kid", conformance.Pass, "2 of 3"},
 		{"kty-unknown", "jwks-kty", conformance.Pass, "quantum"},
 		{"no-use", "jwks-use-sig", conformance.Pass, "[1] do not say"},
 		{"ops-only", "jwks-use-vs-key-ops", conformance.Pass, ""},

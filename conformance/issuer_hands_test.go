@@ -58,20 +58,18 @@ func (is *issuer) expired(s *session) bool {
 	return life || idle
 }
 
-// retire takes the keys out of the set that were there for long enough, and
-// their tokens out of introspection.
+// retire takes the key of the first rotation out of the set when its time is
+// over, and its tokens out of introspection.
 func (is *issuer) retire() {
-	for len(is.turned.goes) > 0 && time.Now().After(is.turned.goes[0]) && !is.mutated("old-key-kept") {
-		is.turned.goes = is.turned.goes[1:]
-		if len(is.turned.retired) == 0 {
-			continue
-		}
-		gone := is.turned.retired[0].KeyID
-		is.turned.retired = is.turned.retired[1:]
-		for token, signer := range is.turned.signers {
-			if signer == gone && !is.mutated("old-token-active") {
-				delete(is.access, token)
-			}
+	if is.turned.goes.IsZero() || time.Now().Before(is.turned.goes) || is.mutated("old-key-kept") {
+		return
+	}
+	is.turned.goes = time.Time{}
+	gone := is.turned.retired[0].KeyID
+	is.turned.retired = is.turned.retired[1:]
+	for token, signer := range is.turned.signers {
+		if signer == gone && !is.mutated("old-token-active") {
+			delete(is.access, token)
 		}
 	}
 }

@@ -19,7 +19,7 @@ type turned struct {
 	times     int
 	at        time.Time         // of the last rotation
 	signers   map[string]string // the kid that an access token names
-	goes      []time.Time       // when the first of retired goes, and those after it
+	goes      time.Time         // when the first of retired goes
 	waiting   string            // the kid under which the next key is published
 	retired   []jose.JSONWebKey // published still
 	ungranted string            // a client that may refresh no more
@@ -76,7 +76,9 @@ func (is *issuer) rotate(context.Context) error {
 		is.endSessions("")
 	}
 	is.turned.retired = append(is.turned.retired, old)
-	is.turned.goes = append(is.turned.goes, is.turned.at.Add(keyRetention))
+	if is.turned.times == 1 { // the others stay: a key that goes while a case looks would be its own disturbance
+		is.turned.goes = is.turned.at.Add(keyRetention)
+	}
 	return nil
 }
 

@@ -1,9 +1,13 @@
 package conformance_test
 
 import (
+	"crypto"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // keys are the published ones; a mutation spoils one.
@@ -28,6 +32,10 @@ func (is *issuer) keys() []any {
 		return []any{}
 	case is.mutated("private-member"):
 		first["d"] = "AAAA"
+	case is.mutated("kids-computed"):
+		first["kid"], second["kid"] = thumbprint(is.key), thumbprint(is.stray)
+	case is.mutated("kid-of-another"):
+		first["kid"] = thumbprint(is.stray)
 	case is.mutated("no-kid"):
 		delete(second, "kid")
 	case is.mutated("same-kid"):
@@ -97,4 +105,13 @@ func (is *issuer) jwks(w http.ResponseWriter, r *http.Request) {
 	}
 	text, _ := json.Marshal(set)
 	w.Write(is.misspelt("jwks", text))
+}
+
+// thumbprint is that of RFC 7638 §3.
+func thumbprint(key jose.JSONWebKey) string {
+	sum, err := key.Thumbprint(crypto.SHA256)
+	if err != nil {
+		panic(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(sum)
 }

@@ -66,11 +66,11 @@ func (is *issuer) claims(mutation string) map[string]any {
 		"algs-unlisted":     {"id_token_signing_alg_values_supported": nil},
 		"alg-unlisted":      {"id_token_signing_alg_values_supported": []string{"RS256"}},
 		"basic-only":        {methods: []string{"client_secret_basic"}},
-		"post-unlisted":     {methods: []string{"client_secret_basic", "none"}},
+		"post-unlisted":     {methods: []string{"client_secret_basic", "none", "private_key_jwt"}},
 
-		"jwt-auth":         {methods: all, algs: []string{"RS256", "ES256"}},
+		"no-jwt-auth":      {methods: all[:3], algs: nil},
 		"jwt-auth-no-rs":   {methods: all, algs: []string{"ES256"}},
-		"jwt-auth-no-algs": {methods: all},
+		"jwt-auth-no-algs": {methods: all, algs: nil},
 		"jwt-auth-none":    {methods: all, algs: []string{"RS256", "none"}},
 
 		"no-revocation":        {"revocation_endpoint": nil, "revocation_endpoint_auth_methods_supported": nil},
@@ -110,11 +110,12 @@ func (is *issuer) metadata(without string) http.HandlerFunc {
 		}
 		doc := map[string]any{
 			"issuer": is.url, "token_endpoint": is.url + "/token", "jwks_uri": is.url + "/jwks",
-			"grant_types_supported":                 []string{"password", "refresh_token"},
-			"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post", "none"},
-			"id_token_signing_alg_values_supported": []string{"ES256", "RS256", "ES384"},
-			"subject_types_supported":               []string{"public"},
-			"revocation_endpoint":                   is.url + "/revoke", "introspection_endpoint": is.url + "/introspect",
+			"grant_types_supported":                            []string{"password", "refresh_token"},
+			"token_endpoint_auth_methods_supported":            []string{"client_secret_basic", "client_secret_post", "none", "private_key_jwt"},
+			"token_endpoint_auth_signing_alg_values_supported": []string{"RS256", "ES256"},
+			"id_token_signing_alg_values_supported":            []string{"ES256", "RS256", "ES384"},
+			"subject_types_supported":                          []string{"public"},
+			"revocation_endpoint":                              is.url + "/revoke", "introspection_endpoint": is.url + "/introspect",
 			"revocation_endpoint_auth_methods_supported":    []string{"client_secret_basic", "client_secret_post", "none"},
 			"introspection_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post"},
 			"scopes_supported": []string{"read", "write"},

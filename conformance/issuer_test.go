@@ -31,6 +31,8 @@ type issuer struct {
 	second    string // where its other node listens
 	atSecond  bool   // the present request came there
 	crashed   crashed
+	signer    jose.JSONWebKey // of the client of private_key_jwt
+	jtis      map[string]bool // of its assertions
 
 	mu        sync.Mutex
 	clients   map[string]client
@@ -72,12 +74,13 @@ const (
 func newIssuer(t *testing.T, mutations ...string) *issuer {
 	t.Helper()
 	is := &issuer{
-		mutations: mutations, key: newKey(t), stray: newKey(t), sessions: map[string]*session{}, access: map[string]*session{},
+		mutations: mutations, key: newKey(t), stray: newKey(t), signer: newKey(t), jtis: map[string]bool{}, sessions: map[string]*session{}, access: map[string]*session{},
 		byConn: map[string]string{}, turned: turned{signers: map[string]string{}},
 		clients: map[string]client{
 			"app": {appSecret, conformance.AuthBasic, 0}, "second": {secondSecret, conformance.AuthBasic, 0},
 			"poster": {postSecret, conformance.AuthPost, 0}, "spa": {"", conformance.AuthNone, 0},
 			"job": {secondSecret, conformance.AuthBasic, 0}, "kiosk": {"", conformance.AuthNone, 0},
+			signer:    {"", conformance.AuthKey, 0},
 			"brief":   {appSecret, conformance.AuthBasic, 0},
 			"lenient": {secondSecret, conformance.AuthBasic, 200 * time.Millisecond},
 			"api":     {postSecret, conformance.AuthBasic, 0}, // of https://api.example
@@ -121,7 +124,7 @@ func (is *issuer) target() conformance.Target {
 		Scope:  "read write", Ungranted: "admin", Forbidden: "billing", Resource: apiResource + " " + otherResource,
 		Hooks: is.hooks(),
 		Brief: conformance.Client{ID: "brief", Secret: appSecret}, RefreshIdle: briefIdle, RefreshLifetime: briefLife,
-		KeyRetention: keyRetention, SecondNode: is.second,
+		KeyRetention: keyRetention, SecondNode: is.second, JWT: is.jwtClient(), ResourceScope: "stock",
 	}
 }
 

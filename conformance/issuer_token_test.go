@@ -148,6 +148,9 @@ func (is *issuer) see(secrets ...string) {
 
 // authenticate returns the client's id.
 func (is *issuer) authenticate(r *http.Request, form url.Values) string {
+	if id, ok := is.byKey(form); ok {
+		return is.remembered(r, id)
+	}
 	id, secret, method := form.Get("client_id"), form.Get("client_secret"), conformance.AuthPost
 	if secret == "" {
 		method = conformance.AuthNone

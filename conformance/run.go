@@ -99,11 +99,14 @@ type runner struct {
 	http    *http.Client
 	pace    *pace
 	secrets *redactor
+	docAt   string // where doc is from
 	doc     answer // the metadata document in use; doc.json is nil when there is none
 
 	turned   *turnover  // the rotation of the run, once it happened
 	disabled *disabling // the user that was disabled
 	endings  *endings   // sessions that were left to expire
+
+	assertions *assertionUse // how Target.JWT gets a token, once it did
 }
 
 func newRunner(t Target, o Options) *runner {
@@ -140,7 +143,10 @@ func (r *runner) result(ctx context.Context, c Case) Result {
 	if c.Abuse && r.owned {
 		p.runner = r.unpaced()
 	}
-	v, ready := r.gate(c)
+	v, ready := p.offered(c)
+	if ready {
+		v, ready = r.gate(c)
+	}
 	if ready {
 		_, wait := r.target.strict()
 		ctx, cancel := context.WithTimeout(ctx, caseTimeout+wait+r.maxWait+2*r.target.Hooks.Wait)
@@ -159,6 +165,16 @@ func (r *runner) result(ctx context.Context, c Case) Result {
 		result.Means = c.Means
 	}
 	return result
+}
+
+// offered reports whether the server has the method that a case is about, with
+// the metadata as the evidence where it has not.
+func (p *Probe) offered(c Case) (Verdict, bool) {
+	if c.Method == "" || p.advertised(c.Method) {
+		return Verdict{}, true
+	}
+	p.sent, p.got = "GET "+p.docAt, p.doc.String()
+	return absent("token_endpoint_auth_methods_supported does not list %s", c.Method), false
 }
 
 // gate reports whether the case can run, else its verdict.

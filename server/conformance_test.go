@@ -48,6 +48,23 @@ var notPassed = map[string]conformance.Outcome{
 	"at-cnf":                    conformance.NA,
 	"intro-cnf":                 conformance.NA,
 	"intro-jwt-response":        conformance.NA,
+	"res-scope-per-resource":    conformance.Skipped, // a client's scopes are for all its audiences: there is none to ask with
+	// private_key_jwt.
+	"cauth-pkjwt-ok":                 conformance.NA,
+	"cauth-pkjwt-aud-issuer":         conformance.NA,
+	"cauth-pkjwt-aud-token-url":      conformance.NA,
+	"cauth-pkjwt-aud-array":          conformance.NA,
+	"cauth-pkjwt-aud-wrong":          conformance.NA,
+	"cauth-pkjwt-iss-sub":            conformance.NA,
+	"cauth-pkjwt-exp":                conformance.NA,
+	"cauth-pkjwt-nbf-iat":            conformance.NA,
+	"cauth-pkjwt-jti-replay":         conformance.NA,
+	"cauth-pkjwt-jti-missing":        conformance.NA,
+	"cauth-pkjwt-sig":                conformance.NA,
+	"cauth-pkjwt-assertion-type":     conformance.NA,
+	"cauth-pkjwt-client-id-mismatch": conformance.NA,
+	"cauth-pkjwt-typ":                conformance.NA,
+	"cauth-pkjwt-as-token":           conformance.NA,
 }
 
 // TestConformance runs every case of the suite against this server, the ones

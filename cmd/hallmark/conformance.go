@@ -19,6 +19,12 @@ type Party struct {
 	Auth       string `name:"auth" enum:",none,client_secret_basic,client_secret_post" default:"" help:"How it authenticates. Default: client_secret_basic with a secret, none without."`
 }
 
+// KeyParty is a client of the issuer that authenticates with a key.
+type KeyParty struct {
+	ID      string `name:"id" placeholder:"ID" help:"client_id."`
+	KeyFile string `name:"key-file" placeholder:"FILE" help:"File with its private key: a JWK, whose kid and alg are named, or PEM."`
+}
+
 // Person is a user of the issuer that is examined.
 type Person struct {
 	Username     string `placeholder:"NAME" help:"User name."`
@@ -30,23 +36,25 @@ type conformanceCmd struct {
 
 	Issuer string `setting:"" required:"" placeholder:"URL" help:"The issuer, exactly as its users write it."`
 
-	Client     Party  `embed:"" prefix:"client-" group:"The client of most cases; every client needs the grants password and refresh_token"`
-	Second     Party  `embed:"" prefix:"client2-" group:"Another client, to which the first one's tokens must be of no use"`
-	Basic      Party  `embed:"" prefix:"basic-client-" group:"A client of client_secret_basic, if the others are not"`
-	Post       Party  `embed:"" prefix:"post-client-" group:"A client of client_secret_post, if the others are not"`
-	Public     Party  `embed:"" prefix:"public-client-" group:"A public client, if the others are not"`
-	Strict     Party  `embed:"" prefix:"strict-client-" group:"A client that may not repeat a refresh; spares a case the wait"`
-	Brief      Party  `embed:"" prefix:"brief-client-" group:"A client whose sessions end after --rt-idle and --rt-lifetime, if the first one's live longer"`
-	NoPassword Party  `embed:"" prefix:"no-password-client-" group:"A client that may not use the password grant"`
-	NoRefresh  Party  `embed:"" prefix:"no-refresh-client-" group:"A client that may use the password grant, and not refresh_token"`
-	API        Party  `embed:"" prefix:"api-client-" group:"The API that the first client's tokens are for, and the second one's are not; it asks about tokens"`
-	User       Person `embed:"" group:"A user that signs in"`
-	Victim     Person `embed:"" prefix:"user2-" group:"A user that wrong passwords may be tried on; nobody's account"`
+	Client     Party    `embed:"" prefix:"client-" group:"The client of most cases; every client needs the grants password and refresh_token"`
+	Second     Party    `embed:"" prefix:"client2-" group:"Another client, to which the first one's tokens must be of no use"`
+	Basic      Party    `embed:"" prefix:"basic-client-" group:"A client of client_secret_basic, if the others are not"`
+	Post       Party    `embed:"" prefix:"post-client-" group:"A client of client_secret_post, if the others are not"`
+	Public     Party    `embed:"" prefix:"public-client-" group:"A public client, if the others are not"`
+	Strict     Party    `embed:"" prefix:"strict-client-" group:"A client that may not repeat a refresh; spares a case the wait"`
+	Brief      Party    `embed:"" prefix:"brief-client-" group:"A client whose sessions end after --rt-idle and --rt-lifetime, if the first one's live longer"`
+	NoPassword Party    `embed:"" prefix:"no-password-client-" group:"A client that may not use the password grant"`
+	NoRefresh  Party    `embed:"" prefix:"no-refresh-client-" group:"A client that may use the password grant, and not refresh_token"`
+	JWT        KeyParty `embed:"" prefix:"jwt-client-" group:"A client of private_key_jwt; with the grant password where a user is given, or else client_credentials"`
+	API        Party    `embed:"" prefix:"api-client-" group:"The API that the first client's tokens are for, and the second one's are not; it asks about tokens"`
+	User       Person   `embed:"" group:"A user that signs in"`
+	Victim     Person   `embed:"" prefix:"user2-" group:"A user that wrong passwords may be tried on; nobody's account"`
 
 	Scope          string        `placeholder:"SCOPES" help:"Scopes to ask for, separated by spaces. Default: none are asked for."`
 	ScopeUngranted string        `name:"scope-ungranted" placeholder:"SCOPE" help:"A scope outside --scope that the client may ask for."`
 	ScopeForbidden string        `name:"scope-forbidden" placeholder:"SCOPE" help:"A scope that the second client may ask for and the client may not."`
 	ResourceURL    string        `name:"resource-url" placeholder:"URL" help:"A protected resource that takes the client's access tokens. It gets GET and POST requests that ask for nothing."`
+	ResourceScope  string        `name:"resource-scope" placeholder:"SCOPE" help:"A scope that is for the first --resource and not for the second."`
 	Resource       string        `placeholder:"URIS" help:"Resources (RFC 8707) that the client may ask for, separated by spaces."`
 	RetryWindow    time.Duration `name:"rt-grace" aliases:"retry-window" placeholder:"DURATION" help:"How long the issuer lets the client repeat a refresh with the same token."`
 
@@ -124,7 +132,7 @@ func (c *conformanceCmd) target() (conformance.Target, error) {
 	t := conformance.Target{
 		Issuer: c.Issuer, Scope: c.Scope, Ungranted: c.ScopeUngranted, Forbidden: c.ScopeForbidden,
 		Resource: c.Resource, ResourceURL: c.ResourceURL, RetryWindow: c.RetryWindow, Hooks: c.Hooks.hooks(c.Issuer),
-		RefreshIdle: c.RTIdle, RefreshLifetime: c.RTLifetime, KeyRetention: c.KeyRetention, SecondNode: c.SecondNode,
+		ResourceScope: c.ResourceScope, RefreshIdle: c.RTIdle, RefreshLifetime: c.RTLifetime, KeyRetention: c.KeyRetention, SecondNode: c.SecondNode,
 	}
 	for _, party := range []struct {
 		from Party
@@ -144,6 +152,9 @@ func (c *conformanceCmd) target() (conformance.Target, error) {
 		}
 		party.to.Secret = secret.Reveal()
 	}
+	if err := c.JWT.read(&t.JWT); err != nil {
+		return t, err
+	}
 	for _, person := range []struct {
 		from Person
 		to   *conformance.User
@@ -159,4 +170,23 @@ func (c *conformanceCmd) target() (conformance.Target, error) {
 		person.to.Password = secret.Reveal()
 	}
 	return t, nil
+}
+
+// read reads the client's key.
+func (k KeyParty) read(to *conformance.KeyClient) error {
+	to.ID = k.ID
+	switch {
+	case k.ID == "" && k.KeyFile == "":
+		return nil
+	case k.ID == "" || k.KeyFile == "":
+		return usage("--jwt-client-id and --jwt-client-key-file go together")
+	}
+	text, err := os.ReadFile(k.KeyFile)
+	if err != nil {
+		return usage("%w", err)
+	}
+	if to.Key, err = conformance.ParseClientKey(text); err != nil {
+		return usage("--jwt-client-key-file %s: %w", k.KeyFile, err)
+	}
+	return nil
 }
