@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // crashCases are about what a server knows after it went down at any moment.
@@ -17,7 +18,10 @@ func crashCases() []Case {
 
 // crashLines is how many sessions are refreshed, one request at a time each,
 // while the server goes down.
-const crashLines = 4
+const (
+	crashLines = 4
+	lineEvery  = 5 * time.Millisecond
+)
 
 // A line is a session that is refreshed until an answer is lost.
 type line struct {
@@ -78,6 +82,7 @@ func (p *Probe) goDown(ctx context.Context, c Client, lines []line) {
 				if n == 0 {
 					started <- true
 				}
+				sleep(ctx, lineEvery) // an ended ctx fails the next request
 			}
 		})
 	}

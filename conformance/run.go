@@ -149,7 +149,7 @@ func (r *runner) result(ctx context.Context, c Case) Result {
 	}
 	if ready {
 		_, wait := r.target.strict()
-		ctx, cancel := context.WithTimeout(ctx, caseTimeout+wait+r.maxWait+2*r.target.Hooks.Wait)
+		ctx, cancel := context.WithTimeout(ctx, caseTimeout+wait+r.maxWait+stormRotations*r.target.Hooks.Wait)
 		defer cancel()
 		v = verdict(ctx, c, p)
 	}

@@ -13,7 +13,7 @@ func stormCases() []Case {
 	return group("rot",
 		Case{
 			ID: "rot-never-unpublished", Section: "OIDC Core §10.1.1", Level: Must, Needs: signsIn(NeedRotate), Run: storm,
-			Expected: "Over four rotations, with tokens issued all the time, no token names a key that is not in the set, at any node, when the token is here.",
+			Expected: "Over three rotations, with tokens issued all the time, no token names a key that is not in the set, at any node, when the token is here.",
 			Means:    "An API that fetches the keys for an unknown kid does not find it, refuses a good token, and may remember for days that there is no such key.",
 		},
 		Case{
@@ -25,9 +25,9 @@ func stormCases() []Case {
 }
 
 const (
-	stormRotations = 4
+	stormRotations = 3
 	stormClients   = 4
-	stormEvery     = 20 * time.Millisecond // beside the pace, a client asks for a token
+	stormEvery     = 50 * time.Millisecond // beside the pace, a client asks for a token
 )
 
 // A gale is what the clients see of the rotations.

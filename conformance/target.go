@@ -30,20 +30,20 @@ type User struct{ Name, Password string }
 
 // A Target is the issuer and what the cases may use there. Only Issuer is
 // needed; the cases that lack an input are skipped and name the flag for it.
-// Every client but the last three must be allowed the password and refresh_token
-// grants for Scope.
+// Every client but JWT and the last three must be allowed the password and
+// refresh_token grants for Scope.
 type Target struct {
 	Issuer string // exactly as users write it
 
-	Client Client // the client of most cases, any method
-	Second Client // another one: a token of Client must be of no use to it
-	Basic  Client // registered for client_secret_basic; default: the first of Client, Second and Strict that is
-	Post   Client // registered for client_secret_post; same default
-	Public Client // registered for none; same default
-	Strict Client // its RetryWindow is 0: spares a case the wait
-	Brief  Client // its sessions end after RefreshIdle and RefreshLifetime; default: Client
-	JWT    KeyClient
-	API    Client // of the API that Client's tokens are for, and Second's are not; need have no grants
+	Client Client    // the client of most cases, any method
+	Second Client    // another one: a token of Client must be of no use to it
+	Basic  Client    // registered for client_secret_basic; default: the first of Client, Second and Strict that is
+	Post   Client    // registered for client_secret_post; same default
+	Public Client    // registered for none; same default
+	Strict Client    // its RetryWindow is 0: spares a case the wait
+	Brief  Client    // its sessions end after RefreshIdle and RefreshLifetime; default: Client
+	JWT    KeyClient // its grants are password where there is a User, else client_credentials
+	API    Client    // of the API that Client's tokens are for, and Second's are not; need have no grants
 
 	NoPassword Client // may not use the password grant, unlike the others
 	NoRefresh  Client // may not use the refresh_token grant, unlike the others
