@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	briefIdle    = 1200 * time.Millisecond
-	briefLife    = 3500 * time.Millisecond
+	briefIdle    = 2 * time.Second
+	briefLife    = 4500 * time.Millisecond
 	keyRetention = 4 * time.Second
 	secondHeader = "Test-Second-Node"
 )
@@ -34,7 +34,7 @@ func (is *issuer) secondNode(t *testing.T) string {
 
 // behind reports whether this node has not heard of the last rotation.
 func (is *issuer) behind() bool {
-	soon := is.turned.times > 0 && time.Since(is.turned.at) < 300*time.Millisecond
+	soon := is.turned.times > 0 && time.Since(is.turned.at) < 600*time.Millisecond
 	return soon && (is.mutated("keys-late") || is.atSecond && is.mutated("node-keys-late"))
 }
 
@@ -78,16 +78,19 @@ func (is *issuer) retire() {
 type crashed struct {
 	down bool // answers are lost
 	was  bool
+	cuts int // sessions that lost one
 }
 
 // crash loses answers for a while, not what was done for them.
 func (is *issuer) crash(context.Context) error {
 	is.mu.Lock()
-	is.crashed.down = true
-	is.mu.Unlock()
-	time.Sleep(100 * time.Millisecond)
-	is.mu.Lock()
 	defer is.mu.Unlock()
+	is.crashed.down = true
+	for began := time.Now(); is.crashed.cuts < 2 && time.Since(began) < 5*time.Second && !is.mutated("crash-unnoticed"); {
+		is.mu.Unlock()
+		time.Sleep(10 * time.Millisecond)
+		is.mu.Lock()
+	}
 	is.crashed = crashed{was: true}
 	return nil
 }
@@ -96,6 +99,7 @@ func (is *issuer) crash(context.Context) error {
 func (is *issuer) hangUp(s *session) {
 	if is.crashed.down && !is.mutated("crash-unnoticed") {
 		s.cut = true
+		is.crashed.cuts++
 		panic(http.ErrAbortHandler)
 	}
 }
