@@ -67,6 +67,8 @@ func (c Citation) URL() string {
 		return "https://github.com/C2SP/wycheproof"
 	case strings.HasPrefix(c.Source, "draft-"):
 		return "https://datatracker.ietf.org/doc/html/" + c.Source + c.anchor("#section-", "#appendix-")
+	case c.Source == "FAPI 2 SP":
+		return "https://openid.net/specs/fapi-security-profile-2_0-final.html"
 	case c.Source == "WHATWG Fetch":
 		return "https://fetch.spec.whatwg.org/"
 	}

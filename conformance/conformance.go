@@ -53,6 +53,7 @@ type Case struct {
 	Means    string  // one sentence: what it means for users where it does not hold
 	Abuse    bool    // loads or attacks the server
 	Needs    []Input // beside the issuer
+	Method   string  // of client authentication, without which it does not apply; empty: none
 	Run      func(context.Context, *Probe) Verdict
 }
 
@@ -62,11 +63,12 @@ func Cases() []Case {
 		metadataCases(), metadataMemberCases(), metadataTruthCases(), metadataClaimCases(), metadataHTTPCases(),
 		jwksFormCases(), jwksCases(), jwksNumberCases(), jwksUseCases(), jwksCertificateCases(), jwksHTTPCases(),
 		tokenCases(), tokenBodyCases(), tokenParamCases(), tokenAnswerCases(), tokenErrorCases(), tokenLeakCases(), tokenScopeCases(),
-		clientAuthCases(), clientAuthBasicCases(), clientAuthMethodCases(), clientAuthSecretCases(),
-		passwordCases(), passwordTextCases(), refreshCases(), refreshScopeCases(), refreshTokenCases(), refreshReuseCases(),
+		clientAuthCases(), clientAuthBasicCases(), clientAuthMethodCases(), clientAuthSecretCases(), clientAuthJWTCases(),
+		passwordCases(), passwordTextCases(), refreshCases(), refreshScopeCases(), refreshTokenCases(), refreshReuseCases(), expiryCases(),
 		resourceCases(), accessTokenCases(), atFormCases(), atClaimCases(), atPersonalCases(), atGrantCases(),
 		revocationCases(), revocationEffectCases(), introspectionCases(), introspectionOtherCases(), bearerCases(), bearerPlaceCases(),
 		httpCases(), httpCORSCases(), httpMethodCases(), httpConnectionCases(), httpTLSCases(), http2Cases(), httpMalformedCases(),
-		rotationCases(), handCases(), abuseCases(), httpForwardedCases(), throttleCases(), disabledCases(),
+		rotationCases(), stormCases(), handCases(), switchCases(), nodeCases(), crashCases(),
+		abuseCases(), httpForwardedCases(), throttleCases(), passwordChangeCases(), disabledCases(), grantCases(),
 	)
 }

@@ -3,6 +3,7 @@ package conformance
 import (
 	"bytes"
 	"context"
+	"net/http"
 )
 
 // disabledCases are about a user that a hook disables; they run last of all,
@@ -14,7 +15,7 @@ func disabledCases() []Case {
 		Expected: "A refresh of a user who was disabled is 400 invalid_grant, at the latest after the time that a hook's work may take to show.",
 		Means:    "Who was dismissed goes on working until the session ends.",
 	}), group("pw", Case{
-		ID: "pw-disabled-user", Section: "RFC 6749 §5.2; RFC 6819 §4.4.3.6", Level: BCP, Needs: needs, Run: signInDisabled,
+		ID: "pw-disabled-user", Section: "RFC 6749 §5.2; OWASP ASVS 5.0 §6.3.8", Level: BCP, Needs: needs, Run: signInDisabled,
 		Expected: "A user who was disabled is answered to the right password as to a wrong one.",
 		Means:    "Who tries passwords learns which one was right, and may use it elsewhere.",
 	})...)
@@ -30,30 +31,32 @@ type disabling struct {
 func (p *Probe) disable(ctx context.Context) tokens {
 	if p.disabled == nil {
 		p.disabled = &disabling{}
-		func() {
-			defer func() {
-				if s := recover(); s != nil {
-					v, ok := s.(stop)
-					if !ok {
-						panic(s)
-					}
-					p.disabled.ended = &v.Verdict
-				}
-			}()
-			c := p.target.Client
-			t := p.control(ctx, "the second user's sign-in", p.as(c, p.passwordForm(p.target.Victim)))
-			if t.refresh != "" {
-				next := p.control(ctx, "the second user's refresh", p.as(c, refreshForm(t.refresh)))
-				t.refresh = or(next.refresh, t.refresh)
-			}
+		p.disabled.ended = caught(func() {
+			t := p.victimGrant(ctx)
 			hooked(p.target.Hooks.DisableUser(ctx, p.target.Victim.Name))
 			p.disabled.grant = t
-		}()
+		})
 	}
 	if p.disabled.ended != nil {
 		panic(stop{*p.disabled.ended})
 	}
 	return p.disabled.grant
+}
+
+// victimGrant is a grant of the second user that was refreshed, if it can be.
+func (p *Probe) victimGrant(ctx context.Context) tokens {
+	c := p.target.Client
+	q := p.as(c, p.passwordForm(p.target.Victim))
+	if a, err := p.exchange(ctx, q); err == nil && a.status == http.StatusTooManyRequests { // of wrong passwords before
+		wait, _ := a.retryAfter()
+		p.pause(ctx, min(wait, p.maxWait))
+	}
+	t := p.control(ctx, "the second user's sign-in", q)
+	if t.refresh != "" {
+		next := p.control(ctx, "the second user's refresh", p.as(c, refreshForm(t.refresh)))
+		t.refresh = or(next.refresh, t.refresh)
+	}
+	return t
 }
 
 func refreshDisabled(ctx context.Context, p *Probe) Verdict {

@@ -58,6 +58,9 @@ func (is *issuer) spoilClaims(s *session, claims members) {
 // compact writes and signs a token; go-jose would not write some of these.
 func (is *issuer) compact(key any, header map[jose.HeaderKey]any, claims members) string {
 	head := members{"alg": "ES256"}
+	if curve := key.(*ecdsa.PrivateKey).Curve; curve != elliptic.P256() {
+		head["alg"] = is.key.Algorithm
+	}
 	for name, value := range header {
 		head[string(name)] = value
 	}
@@ -76,6 +79,9 @@ func (is *issuer) compact(key any, header map[jose.HeaderKey]any, claims members
 }
 
 func (is *issuer) signature(key *ecdsa.PrivateKey, text string) []byte {
+	if key.Curve != elliptic.P256() {
+		return longer(key, text)
+	}
 	sum := sha256.Sum256([]byte(text))
 	switch {
 	case is.mutated("alg-none"):
@@ -119,7 +125,7 @@ func (is *issuer) begin(w http.ResponseWriter, r *http.Request, clientID string,
 		s, scope = is.grant(w, clientID, form)
 	}
 	if s.began == 0 {
-		s.began = time.Now().Unix()
+		s.began, s.born, s.used = time.Now().Unix(), time.Now(), time.Now()
 	}
 	s.bound = is.proven(w, r)
 	return s, scope

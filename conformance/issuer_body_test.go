@@ -27,7 +27,7 @@ func (is *issuer) repeatable(name string) bool {
 	case name == "resource" && !is.mutated("resource-once"): // RFC 8707 §2
 		return true
 	}
-	return is.mutated("duplicates")
+	return is.mutated("duplicates") || strings.HasPrefix(name, "client_assertion") && is.mutated("assert-twice")
 }
 
 // mislabelled reports whether r has no Content-Type, or several.

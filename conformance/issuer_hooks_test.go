@@ -16,11 +16,15 @@ import (
 
 // turned is what hooks did to the keys.
 type turned struct {
-	times   int
-	waiting string            // the kid under which the next key is published
-	retired []jose.JSONWebKey // published still
-	hidden  int               // so many tokens are signed with a key before it is published
-	gap     bool              // the next answer has no keys
+	times     int
+	at        time.Time         // of the last rotation
+	signers   map[string]string // the kid that an access token names
+	goes      time.Time         // when the first of retired goes
+	waiting   string            // the kid under which the next key is published
+	retired   []jose.JSONWebKey // published still
+	ungranted string            // a client that may refresh no more
+	hidden    int               // so many tokens are signed with a key before it is published
+	gap       bool              // the next answer has no keys
 }
 
 func (is *issuer) hooks() conformance.Hooks {
@@ -29,7 +33,8 @@ func (is *issuer) hooks() conformance.Hooks {
 		wait = 100 * time.Millisecond
 	}
 	return conformance.Hooks{
-		Rotate: is.rotate, RevokeKey: is.revokeKey, Restart: is.restart, DisableUser: is.disableUser, Wait: wait,
+		Rotate: is.rotate, RevokeKey: is.revokeKey, SwitchAlg: is.switchAlg, Restart: is.restart, Crash: is.crash,
+		ChangePassword: is.changePassword, DisableUser: is.disableUser, RevokeGrant: is.revokeGrant, Wait: wait,
 	}
 }
 
@@ -50,6 +55,7 @@ func (is *issuer) rotate(context.Context) error {
 	}
 	old := is.key
 	is.turned.times++
+	is.turned.at = time.Now()
 	is.next()
 	switch {
 	case is.mutated("rotate-unannounced"):
@@ -72,6 +78,9 @@ func (is *issuer) rotate(context.Context) error {
 		is.endSessions("")
 	}
 	is.turned.retired = append(is.turned.retired, old)
+	if is.turned.times == 1 { // the others stay: a key that goes while a case looks would be its own disturbance
+		is.turned.goes = is.turned.at.Add(keyRetention)
+	}
 	return nil
 }
 

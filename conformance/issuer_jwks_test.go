@@ -1,17 +1,22 @@
 package conformance_test
 
 import (
+	"crypto"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // keys are the published ones; a mutation spoils one.
 func (is *issuer) keys() []any {
+	is.retire()
 	first, second := jwkMembers(is.key.Public()), jwkMembers(is.stray.Public())
 	second["kid"] = is.turned.waiting
 	keys := is.spoilKeys([]any{first, second, rsaMembers()})
-	if is.turned.hidden > 0 {
+	if is.turned.hidden > 0 || is.behind() {
 		keys = keys[1:]
 	}
 	for _, old := range is.turned.retired {
@@ -27,6 +32,10 @@ func (is *issuer) keys() []any {
 		return []any{}
 	case is.mutated("private-member"):
 		first["d"] = "AAAA"
+	case is.mutated("kids-computed"):
+		first["kid"], second["kid"] = thumbprint(is.key), thumbprint(is.stray)
+	case is.mutated("kid-of-another"):
+		first["kid"] = thumbprint(is.stray)
 	case is.mutated("no-kid"):
 		delete(second, "kid")
 	case is.mutated("same-kid"):
@@ -96,4 +105,13 @@ func (is *issuer) jwks(w http.ResponseWriter, r *http.Request) {
 	}
 	text, _ := json.Marshal(set)
 	w.Write(is.misspelt("jwks", text))
+}
+
+// thumbprint is that of RFC 7638 §3.
+func thumbprint(key jose.JSONWebKey) string {
+	sum, err := key.Thumbprint(crypto.SHA256)
+	if err != nil {
+		panic(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(sum)
 }

@@ -44,7 +44,7 @@ func (is *issuer) password(w http.ResponseWriter, clientID string, form url.Valu
 	scope := is.askedScope(clientID, form)
 	s := &session{id: "session-" + newID(), client: clientID, user: name, scope: scope}
 	is.grantResources(s, form)
-	return s, scope
+	return s, s.scope
 }
 
 // needed are the parameters of the grant.

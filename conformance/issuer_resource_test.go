@@ -44,6 +44,11 @@ func (is *issuer) grantResources(s *session, form url.Values) {
 		s.resources = []string{apiResource}
 	}
 	s.audience = s.resources
+	if foreign := slices.Contains(s.scope, "stock") && !slices.Contains(s.resources, apiResource); foreign && is.mutated("scope-elsewhere-dropped") {
+		s.scope = []string{"read"}
+	} else if foreign && !is.mutated("scope-anywhere") {
+		refuse("invalid_scope")
+	}
 }
 
 // narrowResources decides what a refresh is for (RFC 8707 §2.2).

@@ -10,7 +10,7 @@ import (
 
 // scopesOf are what a client may ask for; none else may ask for billing.
 func scopesOf(clientID string) []string {
-	all := []string{"read", "write", "admin", "openid"}
+	all := []string{"read", "write", "admin", "openid", "stock"}
 	if clientID == "second" {
 		all = append(all, "billing")
 	}

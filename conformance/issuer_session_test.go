@@ -25,8 +25,11 @@ type session struct {
 	current, previous string
 	rotated           time.Time
 	ended             bool
-	dying             bool // revoked, and not known everywhere yet
-	uses              int  // token answers
+	dying             bool      // revoked, and not known everywhere yet
+	uses              int       // token answers
+	born, used        time.Time // for clients whose sessions are brief
+	cut               bool      // an answer was lost in the crash
+	older             string    // the token before previous
 }
 
 // find looks a refresh token up.
@@ -56,13 +59,14 @@ func (is *issuer) refresh(clientID string, form url.Values) (*session, []string)
 	switch {
 	case s == nil && is.mutated("unknown-refresh-request"):
 		refuse("invalid_request")
-	case s == nil, s.ended, s.client != clientID && !is.takesForeign(clientID, s, token), s.uses > 50 && is.mutated("refresh-tires"):
+	case s == nil, s.ended && !is.forks(s), is.expired(s), s.client != clientID && !is.takesForeign(clientID, s, token), s.uses > 50 && is.mutated("refresh-tires"):
 		refuse("invalid_grant")
 	}
 	if is.mutated("error-spends") && token == s.current && form.Has("scope") {
 		s.previous, s.current = s.current, ""
 	}
-	s.ended = s.dying
+	s.ended = s.ended || s.dying
+	is.recall(s, token)
 	scope := is.narrowed(s, form)
 	is.narrowResources(s, form)
 	is.readMore(s, form)
@@ -70,8 +74,9 @@ func (is *issuer) refresh(clientID string, form url.Values) (*session, []string)
 	switch {
 	case is.mutated("race-500") && token == s.previous:
 		panic(refusal{500, "server_error", "database is locked"})
-	case is.mutated("fork"):
+	case is.mutated("fork"), is.forks(s):
 		fork := *s
+		fork.current, fork.ended = "", false
 		return &fork, scope
 	case token != s.current && !again && (is.mutated("reuse-answered") || is.mutated("spent-unbound") && s.client != clientID):
 	case token != s.current && !again && is.mutated("reuse-unnoticed"):
@@ -81,7 +86,7 @@ func (is *issuer) refresh(clientID string, form url.Values) (*session, []string)
 		refuse("invalid_grant")
 	}
 	if !again && !is.mutated("no-rotation") {
-		s.previous, s.current, s.rotated = s.current, "", time.Now()
+		s.older, s.previous, s.current, s.rotated = s.previous, s.current, "", time.Now()
 	}
 	if is.mutated("narrow-sticks") {
 		s.scope = scope
@@ -119,6 +124,7 @@ func (is *issuer) issue(w http.ResponseWriter, s *session, scope []string) {
 	is.addIDToken(body, s)
 	is.see(body["access_token"].(string))
 	is.access[body["access_token"].(string)] = s
+	is.turned.signers[body["access_token"].(string)] = is.key.KeyID
 	s.uses++
 	status := 200
 	switch {

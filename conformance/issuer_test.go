@@ -28,6 +28,11 @@ type issuer struct {
 	key       jose.JSONWebKey
 	stray     jose.JSONWebKey // published as the one that waits
 	turned    turned
+	second    string // where its other node listens
+	atSecond  bool   // the present request came there
+	crashed   crashed
+	signer    jose.JSONWebKey // of the client of private_key_jwt
+	jtis      map[string]bool // of its assertions
 
 	mu        sync.Mutex
 	clients   map[string]client
@@ -71,12 +76,14 @@ const (
 func newIssuer(t *testing.T, mutations ...string) *issuer {
 	t.Helper()
 	is := &issuer{
-		mutations: mutations, key: newKey(t), stray: newKey(t), sessions: map[string]*session{}, access: map[string]*session{},
-		byConn: map[string]string{},
+		mutations: mutations, key: newKey(t), stray: newKey(t), signer: newKey(t), jtis: map[string]bool{}, sessions: map[string]*session{}, access: map[string]*session{},
+		byConn: map[string]string{}, turned: turned{signers: map[string]string{}},
 		clients: map[string]client{
 			"app": {appSecret, conformance.AuthBasic, 0}, "second": {secondSecret, conformance.AuthBasic, 0},
 			"poster": {postSecret, conformance.AuthPost, 0}, "spa": {"", conformance.AuthNone, 0},
 			"job": {secondSecret, conformance.AuthBasic, 0}, "kiosk": {"", conformance.AuthNone, 0},
+			signer:    {"", conformance.AuthKey, 0},
+			"brief":   {appSecret, conformance.AuthBasic, 0},
 			"lenient": {secondSecret, conformance.AuthBasic, 200 * time.Millisecond},
 			"api":     {postSecret, conformance.AuthBasic, 0}, // of https://api.example
 		},
@@ -90,6 +97,7 @@ func newIssuer(t *testing.T, mutations ...string) *issuer {
 	t.Cleanup(srv.Close)
 	is.plain = srv.Listener.Addr().String()
 	is.url = srv.URL + "/tenant"
+	is.second = is.secondNode(t)
 	return is
 }
 
@@ -117,6 +125,8 @@ func (is *issuer) target() conformance.Target {
 		Victim: conformance.User{Name: "victim", Password: victimPassword},
 		Scope:  "read write", Ungranted: "admin", Forbidden: "billing", Resource: apiResource + " " + otherResource,
 		Hooks: is.hooks(),
+		Brief: conformance.Client{ID: "brief", Secret: appSecret}, RefreshIdle: briefIdle, RefreshLifetime: briefLife,
+		KeyRetention: keyRetention, SecondNode: is.second, JWT: is.jwtClient(), ResourceScope: "stock",
 	}
 }
 
@@ -136,6 +146,7 @@ func (is *issuer) handler() http.Handler {
 		is.mu.Lock()
 		defer is.mu.Unlock()
 		is.requests++
+		is.atSecond = r.Header.Get(secondHeader) != ""
 		if r.URL.RawQuery != "" {
 			is.urls = append(is.urls, r.RequestURI)
 		}

@@ -61,6 +61,7 @@ func (is *issuer) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	is.issue(w, s, scope)
+	is.hangUp(s)
 }
 
 func (is *issuer) readForm(w http.ResponseWriter, r *http.Request) url.Values {
@@ -149,6 +150,9 @@ func (is *issuer) see(secrets ...string) {
 
 // authenticate returns the client's id.
 func (is *issuer) authenticate(r *http.Request, form url.Values) string {
+	if id, ok := is.byKey(form); ok {
+		return is.remembered(r, id)
+	}
 	id, secret, method := form.Get("client_id"), form.Get("client_secret"), conformance.AuthPost
 	if secret == "" {
 		method = conformance.AuthNone
@@ -197,7 +201,8 @@ func (is *issuer) grant(w http.ResponseWriter, clientID string, form url.Values)
 		grant = strings.ToLower(grant)
 	}
 	switch {
-	case clientID == "job" && grant == "password" && !is.mutated("any-grant"),
+	case clientID == is.turned.ungranted && grant == "refresh_token" && !is.mutated("grant-kept"),
+		clientID == "job" && grant == "password" && !is.mutated("any-grant"),
 		clientID == "kiosk" && grant == "refresh_token" && !is.mutated("any-grant"):
 		refuse("unauthorized_client")
 	case grant == "" && !is.mutated("no-grant-unsupported"):

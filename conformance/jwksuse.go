@@ -2,9 +2,14 @@ package conformance
 
 import (
 	"context"
+	"crypto"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // jwksUseCases are about what a key says it is for.
@@ -39,6 +44,11 @@ func jwksUseCases() []Case {
 			ID: "jwks-kid-charset", Section: "RFC 8725 §3.10", Level: BCP, Run: eachKey(kidCharset),
 			Expected: "A kid has 128 characters at most, all of them A-Z a-z 0-9 - . _ ~.",
 			Means:    "A kid gets into file names, queries and log lines of verifiers, and other characters break them there.",
+		},
+		Case{
+			ID: "jwks-thumbprint-kid", Section: "RFC 7638 §3", Level: BCP, Run: thumbprintKid,
+			Expected: "Where kids are thumbprints of keys, which none need be, each is that of its own key.",
+			Means:    "A verifier that computes the kid, as one that is given keys in other forms does, takes another key for it.",
 		},
 	)
 }
@@ -151,4 +161,38 @@ func kidCharset(key map[string]any) string {
 		return fmt.Sprintf("has the kid %q", kid)
 	}
 	return ""
+}
+
+// thumbprintKid looks at SHA-256 thumbprints, whatever alg says (RFC 7638 §3.4).
+// One of a key of a type that is not known here cannot be computed.
+func thumbprintKid(ctx context.Context, p *Probe) Verdict {
+	owner, kids := map[string]int{}, map[int]string{}
+	for i, k := range p.keySet(ctx) {
+		text, _ := json.Marshal(k) // what JSON was read from
+		var jwk jose.JSONWebKey
+		if jwk.UnmarshalJSON(text) != nil {
+			continue
+		}
+		if sum, err := jwk.Thumbprint(crypto.SHA256); err == nil {
+			owner[base64.RawURLEncoding.EncodeToString(sum)] = i
+			kids[i] = jwk.KeyID
+		}
+	}
+	named := 0
+	for i, kid := range kids {
+		of, isThumbprint := owner[kid]
+		switch {
+		case isThumbprint && of != i:
+			return fail("the kid %q of key %d is the thumbprint of key %d", kid, i, of)
+		case isThumbprint:
+			named++
+		}
+	}
+	if named == 0 {
+		return absent("no kid is the thumbprint of a key")
+	}
+	if named < len(kids) {
+		return Verdict{Pass, fmt.Sprintf("%d of %d kids are thumbprints", named, len(kids))}
+	}
+	return pass()
 }

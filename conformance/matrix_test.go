@@ -163,21 +163,30 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
+const noKeys = "clients do not authenticate with keys, and the metadata does not say so"
+
 // elsewhere are the MUST cases that no line of ours obeys, and why.
 var elsewhere = map[string]string{
-	"meta-dpop-algs":           "DPoP is not offered, and the metadata does not say so",
-	"at-cnf":                   "tokens are not bound to keys, and no token says so",
-	"intro-cnf":                "tokens are not bound to keys, and no answer says so",
-	"jwks-x5c-matches":         "no certificates are published",
-	"rt-no-id-token-widening":  "there are no ID tokens",
-	"at-not-id-token":          "there are no ID tokens",
-	"http-chunked":             "net/http reads bodies",
-	"http-keepalive-isolation": "net/http keeps connections, and nothing here belongs to one",
-	"http-expect-continue":     "net/http answers it",
-	"http-tls12":               "crypto/tls, as cmd/hallmark/tls.go sets it up",
-	"http-ciphers":             "crypto/tls, as cmd/hallmark/tls.go sets it up",
-	"http-cert":                "the operator's certificate, which hallmark doctor examines",
-	"http-http2":               "net/http speaks HTTP/2",
+	"meta-dpop-algs":                 "DPoP is not offered, and the metadata does not say so",
+	"at-cnf":                         "tokens are not bound to keys, and no token says so",
+	"intro-cnf":                      "tokens are not bound to keys, and no answer says so",
+	"jwks-x5c-matches":               "no certificates are published",
+	"rt-no-id-token-widening":        "there are no ID tokens",
+	"at-not-id-token":                "there are no ID tokens",
+	"http-chunked":                   "net/http reads bodies",
+	"http-keepalive-isolation":       "net/http keeps connections, and nothing here belongs to one",
+	"http-expect-continue":           "net/http answers it",
+	"http-tls12":                     "crypto/tls, as cmd/hallmark/tls.go sets it up",
+	"http-ciphers":                   "crypto/tls, as cmd/hallmark/tls.go sets it up",
+	"http-cert":                      "the operator's certificate, which hallmark doctor examines",
+	"http-http2":                     "net/http speaks HTTP/2",
+	"cauth-pkjwt-ok":                 noKeys,
+	"cauth-pkjwt-assertion-type":     noKeys,
+	"cauth-pkjwt-client-id-mismatch": noKeys,
+	"cauth-pkjwt-as-token":           noKeys,
+	"cauth-pkjwt-aud-wrong":          noKeys,
+	"cauth-pkjwt-iss-sub":            noKeys,
+	"cauth-pkjwt-exp":                noKeys,
 }
 
 // TestEveryMustHasALine: what must hold is obeyed somewhere, and it is said

@@ -76,6 +76,12 @@ func authMethodsTruth(ctx context.Context, p *Probe) Verdict {
 	advertised := p.list(list, AuthBasic)
 	var untried []string
 	for _, method := range advertised {
+		if method == AuthKey && p.target.has(NeedJWT) {
+			if _, ok := p.tryAssertion(ctx); !ok {
+				return fail("%s is advertised, and client %s is refused with it", method, p.target.JWT.ID)
+			}
+			continue
+		}
 		c := p.target.clientOf(method)
 		if !c.known() {
 			untried = append(untried, method)

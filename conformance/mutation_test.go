@@ -25,6 +25,7 @@ func mutations() map[string]string {
 // it is on loopback, and claims little.
 var short = map[string]conformance.Outcome{
 	"jwks-x5c-matches":          conformance.NA,
+	"jwks-thumbprint-kid":       conformance.NA,
 	"at-not-id-token":           conformance.NA,
 	"at-client-credentials-sub": conformance.NA,
 	"at-cnf":                    conformance.NA,
@@ -33,7 +34,6 @@ var short = map[string]conformance.Outcome{
 	"meta-issuer-form":          conformance.Warn,
 	"meta-response-types":       conformance.Warn,
 	"meta-oidc-required":        conformance.Warn,
-	"meta-auth-signing-algs":    conformance.NA,
 	"meta-pkce-methods":         conformance.NA,
 	"meta-iss-param-flag":       conformance.NA,
 	"meta-dpop-algs":            conformance.NA,
@@ -57,7 +57,7 @@ func right(r conformance.Result) bool {
 
 // slow are the cases of many requests, for tests that run the others often.
 func slow() []string {
-	return []string{"*-race-*", "rt-chain-*", "rt-entropy", "rot-*", "jwks-kid-not-reused"}
+	return []string{"*-race-*", "rt-chain-*", "rt-entropy", "rot-*", "jwks-kid-not-reused", "rt-expired", "rt-idle-expiry", "rt-lifetime-*", "rt-crash-*"}
 }
 
 func run(t *testing.T, target conformance.Target, o conformance.Options) conformance.Report {
@@ -141,7 +141,7 @@ func TestMutationsAreNarrow(t *testing.T) {
 		"max-age-0":           "jwks-cache-control",
 		"two-methods":         "cauth-two-methods cauth-two-methods-one-bad",
 		"narrow-sticks":       "rt-scope-narrow-then-full",
-		"duplicates":          "tok-dup-grant-type tok-dup-scope tok-dup-username tok-dup-each",
+		"duplicates":          "tok-dup-grant-type tok-dup-scope tok-dup-username tok-dup-each cauth-pkjwt-assertion-type",
 		"jti-session":         "rt-ok at-jti",
 		"token-no-kid":        "jwks-verifies-issued at-kid",
 		"no-rotation":         "rt-rotated-public rt-reuse-revokes-family rt-old-refused rt-grace-window rt-reuse-by-other-client rt-reuse-kills-access rev-rotated-family",

@@ -35,5 +35,21 @@ func cauthMutations() map[string]string {
 		"cauth-secret-not-in-errors": "echo",
 		"cauth-secret-entropy":       "weak-secret",
 		"cauth-mtls-confusion":       "cert-header",
+
+		"cauth-pkjwt-ok":                 "assert-refused",
+		"cauth-pkjwt-aud-issuer":         "assert-aud-token-only",
+		"cauth-pkjwt-aud-token-url":      "assert-aud-token-500",
+		"cauth-pkjwt-aud-array":          "assert-aud-array-500",
+		"cauth-pkjwt-aud-wrong":          "assert-any-aud",
+		"cauth-pkjwt-iss-sub":            "assert-any-iss assert-any-sub",
+		"cauth-pkjwt-exp":                "assert-no-exp assert-expired",
+		"cauth-pkjwt-nbf-iat":            "assert-nbf-ignored assert-nbf-exact",
+		"cauth-pkjwt-jti-replay":         "assert-replay",
+		"cauth-pkjwt-jti-missing":        "assert-no-jti",
+		"cauth-pkjwt-sig":                "assert-unsigned assert-any-key assert-header-jwk assert-hs",
+		"cauth-pkjwt-assertion-type":     "assert-any-type assert-twice",
+		"cauth-pkjwt-client-id-mismatch": "assert-other-id",
+		"cauth-pkjwt-typ":                "assert-any-typ assert-typ-wanted",
+		"cauth-pkjwt-as-token":           "assert-own-token",
 	}
 }

@@ -31,6 +31,7 @@ func jwksMutations() map[string]string {
 		"jwks-stable":           "keys-flap",
 		"jwks-method":           "jwks-any-method jwks-put",
 		"jwks-no-auth":          "jwks-guarded",
+		"jwks-thumbprint-kid":   "kid-of-another",
 		"jwks-size":             "many-keys fat-keys",
 	}
 }

@@ -9,5 +9,7 @@ func resMutations() map[string]string {
 		"res-unknown":        "resource-any resource-unknown",
 		"res-narrow-refresh": "resource-kept resource-narrow-refused",
 		"res-default":        "no-aud aud-random",
+
+		"res-scope-per-resource": "scope-anywhere",
 	}
 }

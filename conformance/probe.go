@@ -86,8 +86,8 @@ func (p *Probe) send(ctx context.Context, q call) answer {
 }
 
 // exchange sends q and may be called from several goroutines.
-func (p *Probe) exchange(ctx context.Context, q call) (answer, error) {
-	endpoint, err := p.endpoint(or(q.to, "token_endpoint"))
+func (r *runner) exchange(ctx context.Context, q call) (answer, error) {
+	endpoint, err := r.endpoint(or(q.to, "token_endpoint"))
 	if err != nil {
 		return answer{}, err
 	}
@@ -105,8 +105,8 @@ func (p *Probe) exchange(ctx context.Context, q call) (answer, error) {
 	if body != "" && contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
-	p.learn(q)
-	return p.do(req)
+	r.learn(q)
+	return r.do(req)
 }
 
 // get fetches a document.
@@ -176,18 +176,18 @@ func (p *Probe) note(q call, a answer, err error) {
 
 // learn makes every credential that q carries a secret, wrong ones too: they
 // may be a right one with a character changed.
-func (p *Probe) learn(q call) {
+func (r *runner) learn(q call) {
 	for _, ps := range []params{q.query, q.body} {
 		for _, v := range ps {
 			switch v.name {
-			case "password", "client_secret", "refresh_token", "token":
-				p.secrets.name("OTHER_"+strings.ToUpper(v.name), v.name, v.value)
+			case "password", "client_secret", "refresh_token", "token", "client_assertion":
+				r.secrets.name("OTHER_"+strings.ToUpper(v.name), v.name, v.value)
 			}
 		}
 	}
 	for _, header := range q.header.Values("Authorization") {
 		_, credentials, _ := strings.Cut(header, " ")
-		p.secrets.name("OTHER_CREDENTIALS", "credentials", strings.TrimSpace(credentials))
+		r.secrets.name("OTHER_CREDENTIALS", "credentials", strings.TrimSpace(credentials))
 	}
 }
 

@@ -49,6 +49,11 @@ func resourceCases() []Case {
 				Expected: "A request without resource gets a token with a default audience, always the same.",
 				Means:    "A token without an audience is good everywhere; with a changing one an API accepts it by chance.",
 			},
+			Case{
+				ID: "res-scope-per-resource", Section: "RFC 8707 §2.2; RFC 9700 §2.3", Level: BCP, Needs: signsIn(NeedTwoResources, NeedResourceScope), Run: resourceScope,
+				Expected: "A scope of one resource is not granted in a token for another.",
+				Means:    "An API that goes by the scope alone lets in who was granted something else at another one.",
+			},
 		),
 		group("rt", Case{
 			ID: "rt-resource-bound", Section: "RFC 9700 §4.14.2; RFC 8707 §2.2", Level: Must, Needs: signsIn(NeedTwoResources), Run: resourceBound,
@@ -180,6 +185,28 @@ func resourceBound(ctx context.Context, p *Probe) Verdict {
 	}
 	if aud := p.audOf(next); !slices.Equal(aud, granted) {
 		return fail("aud is %q after the refresh, granted was %q", aud, granted)
+	}
+	return pass()
+}
+
+// resourceScope may be refused either way: the pair is what is not valid.
+func resourceScope(ctx context.Context, p *Probe) Verdict {
+	c, resources, scope := p.target.Client, p.resources(ctx), p.target.ResourceScope
+	form := func(resource string) params {
+		return p.passwordForm(p.target.User).without("scope").and("scope", scope).forResources(resource)
+	}
+	own := p.control(ctx, "a sign-in for scope "+scope+" and resource "+resources[0], p.as(c, form(resources[0])))
+	if !slices.Contains(own.scope, scope) {
+		return undecided("scope %s is not granted for resource %s", scope, resources[0])
+	}
+	q := p.as(c, form(resources[1]))
+	a := p.send(ctx, q)
+	t, ok := newTokens(a, q.body)
+	switch {
+	case !ok:
+		return refused("invalid_scope", "invalid_target")(a)
+	case slices.Contains(t.scope, scope):
+		return fail("scope %s is granted for resource %s", scope, resources[1])
 	}
 	return pass()
 }

@@ -16,6 +16,7 @@ func TestResourcesByOtherRules(t *testing.T) {
 		"resource-ignored": { // RFC 6749 §3.2
 			"res-aud": conformance.NA, "res-multi": conformance.NA, "res-relative": conformance.NA, "res-fragment": conformance.NA,
 			"res-unknown": conformance.NA, "res-narrow-refresh": conformance.NA, "rt-resource-bound": conformance.NA,
+			"res-scope-per-resource": conformance.NA,
 		},
 	} {
 		for _, r := range run(t, newIssuer(t, mutation).target(), conformance.Options{Only: []string{"res-*", "rt-resource-bound"}}).Results {

@@ -43,7 +43,7 @@ func (r *runner) discover(ctx context.Context) error {
 		}
 		answered = true
 		if a.status == 200 && a.json != nil {
-			r.doc = a
+			r.docAt, r.doc = address, a
 			return nil
 		}
 	}

@@ -30,18 +30,20 @@ type User struct{ Name, Password string }
 
 // A Target is the issuer and what the cases may use there. Only Issuer is
 // needed; the cases that lack an input are skipped and name the flag for it.
-// Every client but the last three must be allowed the password and refresh_token
-// grants for Scope.
+// Every client but JWT and the last three must be allowed the password and
+// refresh_token grants for Scope.
 type Target struct {
 	Issuer string // exactly as users write it
 
-	Client Client // the client of most cases, any method
-	Second Client // another one: a token of Client must be of no use to it
-	Basic  Client // registered for client_secret_basic; default: the first of Client, Second and Strict that is
-	Post   Client // registered for client_secret_post; same default
-	Public Client // registered for none; same default
-	Strict Client // its RetryWindow is 0: spares a case the wait
-	API    Client // of the API that Client's tokens are for, and Second's are not; need have no grants
+	Client Client    // the client of most cases, any method
+	Second Client    // another one: a token of Client must be of no use to it
+	Basic  Client    // registered for client_secret_basic; default: the first of Client, Second and Strict that is
+	Post   Client    // registered for client_secret_post; same default
+	Public Client    // registered for none; same default
+	Strict Client    // its RetryWindow is 0: spares a case the wait
+	Brief  Client    // its sessions end after RefreshIdle and RefreshLifetime; default: Client
+	JWT    KeyClient // its grants are password where there is a User, else client_credentials
+	API    Client    // of the API that Client's tokens are for, and Second's are not; need have no grants
 
 	NoPassword Client // may not use the password grant, unlike the others
 	NoRefresh  Client // may not use the refresh_token grant, unlike the others
@@ -49,12 +51,18 @@ type Target struct {
 	User   User // signs in correctly only
 	Victim User // gets the wrong passwords; must not be anybody's account
 
-	Scope       string        // space-separated; what the cases ask for; empty: ask for none
-	Ungranted   string        // a scope outside Scope that Client may ask for
-	Forbidden   string        // a scope that Second may ask for and Client may not
-	Resource    string        // space-separated; resources (RFC 8707) that Client may ask for, two show more than one
-	RetryWindow time.Duration // how long the issuer lets Client repeat a refresh; 0: not at all
+	Scope         string        // space-separated; what the cases ask for; empty: ask for none
+	Ungranted     string        // a scope outside Scope that Client may ask for
+	Forbidden     string        // a scope that Second may ask for and Client may not
+	ResourceScope string        // a scope that is for the first of Resource and not for the second
+	Resource      string        // space-separated; resources (RFC 8707) that Client may ask for, two show more than one
+	RetryWindow   time.Duration // how long the issuer lets Client repeat a refresh; 0: not at all
 
+	RefreshIdle     time.Duration // how long a session of Brief lives without a refresh
+	RefreshLifetime time.Duration // how long it lives at most
+	KeyRetention    time.Duration // how long a key that signs no more stays published
+
+	SecondNode  string // URL of another node of the issuer, which is spoken to in the issuer's name
 	ResourceURL string // a protected resource: takes access tokens of Client for Scope, with GET
 	Hooks       Hooks
 
@@ -66,29 +74,39 @@ type Input string
 
 // The inputs.
 const (
-	NeedClient       Input = "--client-id (and --client-secret-file, --client-auth)"
-	NeedSecond       Input = "--client2-id (and --client2-secret-file, --client2-auth)"
-	NeedBasic        Input = "--basic-client-id and --basic-client-secret-file, or another client with client_secret_basic"
-	NeedPost         Input = "--post-client-id and --post-client-secret-file, or another client with client_secret_post"
-	NeedPublic       Input = "--public-client-id, or another client with none"
-	NeedAPI          Input = "--api-client-id and --api-client-secret-file (of the API that the client's tokens are for, and the second client's are not)"
-	NeedResourceURL  Input = "--resource-url (a protected resource that takes the access tokens)"
-	NeedConfidential Input = "a client with a secret, such as --basic-client-id and --basic-client-secret-file"
-	NeedNoPassword   Input = "--no-password-client-id (a client that may not use the password grant)"
-	NeedNoRefresh    Input = "--no-refresh-client-id (a client that may use the password grant only)"
-	NeedUser         Input = "--username and --password-file"
-	NeedVictim       Input = "--user2-username and --user2-password-file (a user that wrong passwords may be tried on)"
-	NeedScope        Input = "--scope"
-	NeedTwoScopes    Input = "--scope with two or more values"
-	NeedRotate       Input = "--hook-rotate"
-	NeedRevokeKey    Input = "--hook-revoke-key"
-	NeedRestart      Input = "--hook-restart"
-	NeedDisableUser  Input = "--hook-disable-user"
-	NeedUngranted    Input = "--scope-ungranted (a scope outside --scope that the client may ask for)"
-	NeedForbidden    Input = "--scope-forbidden (a scope that the second client may ask for, and the first may not)"
-	NeedUnicode      Input = "--user2-password-file with a password that has characters outside ASCII"
-	NeedResource     Input = "--resource (a resource that the client may ask for)"
-	NeedTwoResources Input = "--resource with two or more values"
+	NeedClient         Input = "--client-id (and --client-secret-file, --client-auth)"
+	NeedSecond         Input = "--client2-id (and --client2-secret-file, --client2-auth)"
+	NeedBasic          Input = "--basic-client-id and --basic-client-secret-file, or another client with client_secret_basic"
+	NeedPost           Input = "--post-client-id and --post-client-secret-file, or another client with client_secret_post"
+	NeedPublic         Input = "--public-client-id, or another client with none"
+	NeedAPI            Input = "--api-client-id and --api-client-secret-file (of the API that the client's tokens are for, and the second client's are not)"
+	NeedResourceURL    Input = "--resource-url (a protected resource that takes the access tokens)"
+	NeedConfidential   Input = "a client with a secret, such as --basic-client-id and --basic-client-secret-file"
+	NeedNoPassword     Input = "--no-password-client-id (a client that may not use the password grant)"
+	NeedNoRefresh      Input = "--no-refresh-client-id (a client that may use the password grant only)"
+	NeedUser           Input = "--username and --password-file"
+	NeedVictim         Input = "--user2-username and --user2-password-file (a user that wrong passwords may be tried on)"
+	NeedScope          Input = "--scope"
+	NeedTwoScopes      Input = "--scope with two or more values"
+	NeedRotate         Input = "--hook-rotate"
+	NeedRevokeKey      Input = "--hook-revoke-key"
+	NeedRestart        Input = "--hook-restart"
+	NeedDisableUser    Input = "--hook-disable-user"
+	NeedSwitchAlg      Input = "--hook-switch-alg"
+	NeedCrash          Input = "--hook-crash"
+	NeedRevokeGrant    Input = "--hook-revoke-grant"
+	NeedChangePassword Input = "--hook-change-password"
+	NeedSecondNode     Input = "--second-node (another node of the issuer)"
+	NeedIdle           Input = "--rt-idle (how long a session lives without a refresh)"
+	NeedLifetime       Input = "--rt-lifetime (how long a session lives at most)"
+	NeedRetention      Input = "--key-retention (how long a key that signs no more stays published)"
+	NeedResourceScope  Input = "--resource-scope (a scope that is for the first --resource and not for the second)"
+	NeedJWT            Input = "--jwt-client-id and --jwt-client-key-file"
+	NeedUngranted      Input = "--scope-ungranted (a scope outside --scope that the client may ask for)"
+	NeedForbidden      Input = "--scope-forbidden (a scope that the second client may ask for, and the first may not)"
+	NeedUnicode        Input = "--user2-password-file with a password that has characters outside ASCII"
+	NeedResource       Input = "--resource (a resource that the client may ask for)"
+	NeedTwoResources   Input = "--resource with two or more values"
 )
 
 // method returns the client's method with the default filled in.
@@ -142,6 +160,8 @@ func (t Target) replayer() (Client, time.Duration) {
 	return t.strict()
 }
 
+func (t Target) brief() Client { return or(t.Brief, t.Client) }
+
 func (t Target) has(in Input) bool {
 	switch in {
 	case NeedClient:
@@ -182,6 +202,18 @@ func (t Target) has(in Input) bool {
 		return t.Resource != ""
 	case NeedTwoResources:
 		return len(strings.Fields(t.Resource)) > 1
+	case NeedResourceScope:
+		return t.ResourceScope != ""
+	case NeedSecondNode:
+		return t.SecondNode != ""
+	case NeedIdle:
+		return t.RefreshIdle > 0
+	case NeedLifetime:
+		return t.RefreshLifetime > 0
+	case NeedRetention:
+		return t.KeyRetention > 0
+	case NeedJWT:
+		return t.JWT.ID != ""
 	}
 	return t.Hooks.has(in)
 }
@@ -200,6 +232,9 @@ func (t Target) check() error {
 	}
 	if why := notSecure(t.ResourceURL); t.ResourceURL != "" && why != "" {
 		return fmt.Errorf("the protected resource %q is %s: tokens are sent in the clear to loopback only", t.ResourceURL, why)
+	}
+	if why := notSecure(t.SecondNode); t.SecondNode != "" && why != "" {
+		return fmt.Errorf("the second node %q is %s: credentials are sent in the clear to loopback only", t.SecondNode, why)
 	}
 	return nil
 }

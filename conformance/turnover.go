@@ -25,7 +25,8 @@ type turnover struct {
 	seenAt []int // for each token, the last view before it was asked for
 	before int   // how many of the tokens are from before the hook ran
 	grant  tokens
-	ended  *Verdict // it could not be watched
+	turned time.Time // when another key had signed
+	ended  *Verdict  // it could not be watched
 
 	evidence Probe
 }
@@ -47,22 +48,14 @@ func (p *Probe) turnover(ctx context.Context) *turnover {
 
 // watch runs the hook, and meanwhile fetches the keys and signs in by turns,
 // until a token has another kid.
-func (p *Probe) watch(ctx context.Context) (t *turnover) {
-	t = &turnover{}
-	done, running := make(chan error, 1), false
-	defer func() {
-		if running {
-			<-done // also when the watch is cut short: what it does goes on
-		}
-		if s := recover(); s != nil {
-			v, ok := s.(stop)
-			if !ok {
-				panic(s)
-			}
-			t.ended = &v.Verdict
-		}
-		t.evidence = *p
-	}()
+func (p *Probe) watch(ctx context.Context) *turnover {
+	t := &turnover{}
+	t.ended = caught(func() { p.rotate(ctx, t) })
+	t.turned, t.evidence = time.Now(), *p
+	return t
+}
+
+func (p *Probe) rotate(ctx context.Context, t *turnover) {
 	p.view(ctx, t)
 	if len(t.last().keys) == 0 {
 		panic(stop{undecided("jwks_uri answers no keys")})
@@ -75,26 +68,17 @@ func (p *Probe) watch(ctx context.Context) (t *turnover) {
 	if old == "" {
 		panic(stop{absent("the access token names no key")})
 	}
-	running = true
-	go func() { done <- p.target.Hooks.Rotate(ctx) }()
-	for finished := false; !finished; { // however long it takes: a hook that is cut short may leave keys half rotated
+	look := func() {
 		p.view(ctx, t)
 		p.issue(ctx, t)
-		select {
-		case err := <-done:
-			finished, running = true, false
-			hooked(err)
-		case <-time.After(watchEvery):
-		}
 	}
+	p.during(ctx, p.target.Hooks.Rotate, look)
 	p.until(ctx, func() bool {
-		p.view(ctx, t)
-		p.issue(ctx, t)
+		look()
 		return t.tokens[len(t.tokens)-1].kid() != old
 	}, undecided("tokens are signed with the key %q as before: the hook changed nothing, or give it longer with --hook-wait", old))
 	t.lead = slices.Contains(t.views[0].kids, t.tokens[len(t.tokens)-1].kid())
 	p.view(ctx, t)
-	return t
 }
 
 // view fetches the keys; none at all is what was seen, too.

@@ -19,6 +19,12 @@ type Party struct {
 	Auth       string `name:"auth" enum:",none,client_secret_basic,client_secret_post" default:"" help:"How it authenticates. Default: client_secret_basic with a secret, none without."`
 }
 
+// KeyParty is a client of the issuer that authenticates with a key.
+type KeyParty struct {
+	ID      string `name:"id" placeholder:"ID" help:"client_id."`
+	KeyFile string `name:"key-file" placeholder:"FILE" help:"File with its private key: a JWK, whose kid and alg are named, or PEM."`
+}
+
 // Person is a user of the issuer that is examined.
 type Person struct {
 	Username     string `placeholder:"NAME" help:"User name."`
@@ -30,24 +36,32 @@ type conformanceCmd struct {
 
 	Issuer string `setting:"" required:"" placeholder:"URL" help:"The issuer, exactly as its users write it."`
 
-	Client     Party  `embed:"" prefix:"client-" group:"The client of most cases; every client needs the grants password and refresh_token"`
-	Second     Party  `embed:"" prefix:"client2-" group:"Another client, to which the first one's tokens must be of no use"`
-	Basic      Party  `embed:"" prefix:"basic-client-" group:"A client of client_secret_basic, if the others are not"`
-	Post       Party  `embed:"" prefix:"post-client-" group:"A client of client_secret_post, if the others are not"`
-	Public     Party  `embed:"" prefix:"public-client-" group:"A public client, if the others are not"`
-	Strict     Party  `embed:"" prefix:"strict-client-" group:"A client that may not repeat a refresh; spares a case the wait"`
-	NoPassword Party  `embed:"" prefix:"no-password-client-" group:"A client that may not use the password grant"`
-	NoRefresh  Party  `embed:"" prefix:"no-refresh-client-" group:"A client that may use the password grant, and not refresh_token"`
-	API        Party  `embed:"" prefix:"api-client-" group:"The API that the first client's tokens are for, and the second one's are not; it asks about tokens"`
-	User       Person `embed:"" group:"A user that signs in"`
-	Victim     Person `embed:"" prefix:"user2-" group:"A user that wrong passwords may be tried on; nobody's account"`
+	Client     Party    `embed:"" prefix:"client-" group:"The client of most cases; every client needs the grants password and refresh_token"`
+	Second     Party    `embed:"" prefix:"client2-" group:"Another client, to which the first one's tokens must be of no use"`
+	Basic      Party    `embed:"" prefix:"basic-client-" group:"A client of client_secret_basic, if the others are not"`
+	Post       Party    `embed:"" prefix:"post-client-" group:"A client of client_secret_post, if the others are not"`
+	Public     Party    `embed:"" prefix:"public-client-" group:"A public client, if the others are not"`
+	Strict     Party    `embed:"" prefix:"strict-client-" group:"A client that may not repeat a refresh; spares a case the wait"`
+	Brief      Party    `embed:"" prefix:"brief-client-" group:"A client whose sessions end after --rt-idle and --rt-lifetime, if the first one's live longer"`
+	NoPassword Party    `embed:"" prefix:"no-password-client-" group:"A client that may not use the password grant"`
+	NoRefresh  Party    `embed:"" prefix:"no-refresh-client-" group:"A client that may use the password grant, and not refresh_token"`
+	JWT        KeyParty `embed:"" prefix:"jwt-client-" group:"A client of private_key_jwt; with the grant password where a user is given, or else client_credentials"`
+	API        Party    `embed:"" prefix:"api-client-" group:"The API that the first client's tokens are for, and the second one's are not; it asks about tokens"`
+	User       Person   `embed:"" group:"A user that signs in"`
+	Victim     Person   `embed:"" prefix:"user2-" group:"A user that wrong passwords may be tried on; nobody's account"`
 
 	Scope          string        `placeholder:"SCOPES" help:"Scopes to ask for, separated by spaces. Default: none are asked for."`
 	ScopeUngranted string        `name:"scope-ungranted" placeholder:"SCOPE" help:"A scope outside --scope that the client may ask for."`
 	ScopeForbidden string        `name:"scope-forbidden" placeholder:"SCOPE" help:"A scope that the second client may ask for and the client may not."`
 	ResourceURL    string        `name:"resource-url" placeholder:"URL" help:"A protected resource that takes the client's access tokens. It gets GET and POST requests that ask for nothing."`
+	ResourceScope  string        `name:"resource-scope" placeholder:"SCOPE" help:"A scope that is for the first --resource and not for the second."`
 	Resource       string        `placeholder:"URIS" help:"Resources (RFC 8707) that the client may ask for, separated by spaces."`
 	RetryWindow    time.Duration `name:"rt-grace" aliases:"retry-window" placeholder:"DURATION" help:"How long the issuer lets the client repeat a refresh with the same token."`
+
+	RTIdle       time.Duration `name:"rt-idle" placeholder:"DURATION" help:"How long a session of the brief client, or else the first one, lives without a refresh. It is waited for."`
+	RTLifetime   time.Duration `name:"rt-lifetime" placeholder:"DURATION" help:"How long it lives at most. It is waited for."`
+	KeyRetention time.Duration `placeholder:"DURATION" help:"How long a key that signs no more stays published. It is waited for."`
+	SecondNode   string        `placeholder:"URL" help:"Another node of the issuer, behind whatever divides the requests: http or https, host and port. It is spoken to in the issuer's name."`
 
 	Hooks Hooks `embed:"" prefix:"hook-" group:"Hands on the server: commands of yours, run by /bin/sh; never run where they are not given"`
 
@@ -57,7 +71,7 @@ type conformanceCmd struct {
 	Owned   bool          `name:"i-own-this-server" help:"Load and attack the server with --abuse though it is not on loopback. Do so with your own only."`
 	Rate    float64       `placeholder:"N" help:"Requests per second. Default: 5, and no limit on loopback."`
 	Timeout time.Duration `default:"10s" placeholder:"DURATION" help:"How long to wait for one answer."`
-	MaxWait time.Duration `default:"60s" placeholder:"DURATION" help:"The longest Retry-After to obey, in all of a case."`
+	MaxWait time.Duration `default:"60s" placeholder:"DURATION" help:"The longest Retry-After to obey, in all of a case, and the longest wait for sessions and keys to expire."`
 
 	NoWarn  bool   `name:"strict" help:"A warning, of a SHOULD or a best practice, fails the run too." group:"What fails the run"`
 	Waivers string `placeholder:"FILE" help:"File with the cases that need not hold for a while, and why." group:"What fails the run"`
@@ -124,13 +138,14 @@ func (c *conformanceCmd) target() (conformance.Target, error) {
 	t := conformance.Target{
 		Issuer: c.Issuer, Scope: c.Scope, Ungranted: c.ScopeUngranted, Forbidden: c.ScopeForbidden,
 		Resource: c.Resource, ResourceURL: c.ResourceURL, RetryWindow: c.RetryWindow, Hooks: c.Hooks.hooks(c.Issuer),
+		ResourceScope: c.ResourceScope, RefreshIdle: c.RTIdle, RefreshLifetime: c.RTLifetime, KeyRetention: c.KeyRetention, SecondNode: c.SecondNode,
 	}
 	for _, party := range []struct {
 		from Party
 		to   *conformance.Client
 	}{
 		{c.Client, &t.Client}, {c.Second, &t.Second}, {c.Basic, &t.Basic},
-		{c.Post, &t.Post}, {c.Public, &t.Public}, {c.Strict, &t.Strict}, {c.API, &t.API},
+		{c.Post, &t.Post}, {c.Public, &t.Public}, {c.Strict, &t.Strict}, {c.API, &t.API}, {c.Brief, &t.Brief},
 		{c.NoPassword, &t.NoPassword}, {c.NoRefresh, &t.NoRefresh},
 	} {
 		*party.to = conformance.Client{ID: party.from.ID, Method: party.from.Auth}
@@ -142,6 +157,9 @@ func (c *conformanceCmd) target() (conformance.Target, error) {
 			return t, err
 		}
 		party.to.Secret = secret.Reveal()
+	}
+	if err := c.JWT.read(&t.JWT); err != nil {
+		return t, err
 	}
 	for _, person := range []struct {
 		from Person
@@ -158,4 +176,23 @@ func (c *conformanceCmd) target() (conformance.Target, error) {
 		person.to.Password = secret.Reveal()
 	}
 	return t, nil
+}
+
+// read reads the client's key.
+func (k KeyParty) read(to *conformance.KeyClient) error {
+	to.ID = k.ID
+	switch {
+	case k.ID == "" && k.KeyFile == "":
+		return nil
+	case k.ID == "" || k.KeyFile == "":
+		return usage("--jwt-client-id and --jwt-client-key-file go together")
+	}
+	text, err := os.ReadFile(k.KeyFile)
+	if err != nil {
+		return usage("%w", err)
+	}
+	if to.Key, err = conformance.ParseClientKey(text); err != nil {
+		return usage("--jwt-client-key-file %s: %w", k.KeyFile, err)
+	}
+	return nil
 }

@@ -14,12 +14,17 @@ import (
 
 // Hooks are commands that lay hands on the server that is examined.
 type Hooks struct {
-	Rotate      string        `placeholder:"COMMAND" help:"Shell command that lets another key sign."`
-	RevokeKey   string        `placeholder:"COMMAND" help:"Shell command that takes the key $$CONFORMANCE_KID out of use at once."`
-	Restart     string        `placeholder:"COMMAND" help:"Shell command that restarts the server."`
-	DisableUser string        `placeholder:"COMMAND" help:"Shell command that disables the user $$CONFORMANCE_USERNAME, that of --user2-username, for good."`
-	Wait        time.Duration `default:"30s" placeholder:"DURATION" help:"How long what a hook did may take to show."`
-	Timeout     time.Duration `default:"1m" placeholder:"DURATION" help:"How long a hook may take."`
+	Rotate         string `placeholder:"COMMAND" help:"Shell command that lets another key sign."`
+	SwitchAlg      string `placeholder:"COMMAND" help:"Shell command that has the first client's tokens signed with another algorithm, for good."`
+	RevokeKey      string `placeholder:"COMMAND" help:"Shell command that takes the key $$CONFORMANCE_KID out of use at once."`
+	Restart        string `placeholder:"COMMAND" help:"Shell command that restarts the server."`
+	Crash          string `placeholder:"COMMAND" help:"Shell command that ends the server as kill -9 does, and starts it again."`
+	DisableUser    string `placeholder:"COMMAND" help:"Shell command that disables the user $$CONFORMANCE_USERNAME, that of --user2-username, for good."`
+	RevokeGrant    string `placeholder:"COMMAND" help:"Shell command that takes the grant refresh_token from the client $$CONFORMANCE_CLIENT_ID, that of --client2-id, for good."`
+	ChangePassword string `placeholder:"COMMAND" help:"Shell command that gives the user $$CONFORMANCE_USERNAME, that of --user2-username, the password $$CONFORMANCE_PASSWORD. It runs again with the old one."`
+
+	Wait    time.Duration `default:"30s" placeholder:"DURATION" help:"How long what a hook did may take to show."`
+	Timeout time.Duration `default:"1m" placeholder:"DURATION" help:"How long a hook may take."`
 }
 
 // hooks are those that there is a command for.
@@ -39,8 +44,17 @@ func (h Hooks) hooks(issuer string) conformance.Hooks {
 			return h.run(ctx, name, command, "CONFORMANCE_ISSUER="+issuer, variable+"="+value)
 		}
 	}
-	set.Rotate, set.Restart = with("--hook-rotate", h.Rotate), with("--hook-restart", h.Restart)
-	set.RevokeKey, set.DisableUser = about("--hook-revoke-key", h.RevokeKey, "CONFORMANCE_KID"), about("--hook-disable-user", h.DisableUser, "CONFORMANCE_USERNAME")
+	set.Rotate, set.SwitchAlg = with("--hook-rotate", h.Rotate), with("--hook-switch-alg", h.SwitchAlg)
+	set.Restart, set.Crash = with("--hook-restart", h.Restart), with("--hook-crash", h.Crash)
+	set.RevokeKey = about("--hook-revoke-key", h.RevokeKey, "CONFORMANCE_KID")
+	set.DisableUser = about("--hook-disable-user", h.DisableUser, "CONFORMANCE_USERNAME")
+	set.RevokeGrant = about("--hook-revoke-grant", h.RevokeGrant, "CONFORMANCE_CLIENT_ID")
+	if h.ChangePassword != "" {
+		set.ChangePassword = func(ctx context.Context, name, password string) error {
+			return h.run(ctx, "--hook-change-password", h.ChangePassword,
+				"CONFORMANCE_ISSUER="+issuer, "CONFORMANCE_USERNAME="+name, "CONFORMANCE_PASSWORD="+password)
+		}
+	}
 	return set
 }
 

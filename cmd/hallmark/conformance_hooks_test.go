@@ -39,6 +39,8 @@ func TestConformanceHooks(t *testing.T) {
 	d.json(&client, "", "client", "add", "--id=backend", "--auth=client_secret_basic", "--audience", demoAudience)
 	secret, password, other, victim := filepath.Join(dir, "secret"), filepath.Join(dir, "password"), filepath.Join(dir, "other"), newPassword()
 	d.ok(victim, "user", "add", "victim")
+	d.ok("", "client", "add", "--id=other", "--audience", demoAudience)
+	d.ok("", "client", "add", "--id=brief", "--audience", demoAudience, "--idle-lifetime=2s", "--absolute-lifetime=5s", "--retry-window=0")
 	write(t, secret, client.Secret)
 	write(t, password, p.Password)
 	write(t, other, victim)
@@ -50,10 +52,16 @@ func TestConformanceHooks(t *testing.T) {
 		"--hook-rotate", hallmark("keys rotate --now"), "--hook-restart", "curl -fsS --max-time 40 " + restarter.URL,
 		"--hook-revoke-key", hallmark(`keys revoke "$CONFORMANCE_KID" --reason=leaked --yes`),
 		"--hook-disable-user", hallmark(`user disable "$CONFORMANCE_USERNAME"`), "--hook-wait=60s", "--json",
+		"--hook-crash", "curl -fsS --max-time 40 " + restarter.URL,
+		"--hook-switch-alg", hallmark("client change backend --algorithm RS256"),
+		"--client2-id=other", "--hook-revoke-grant", hallmark(`client change "$CONFORMANCE_CLIENT_ID" --grant password`),
+		"--hook-change-password", `printf '%s\n' "$CONFORMANCE_PASSWORD" | ` + hallmark(`user passwd "$CONFORMANCE_USERNAME"`),
+		"--brief-client-id=brief", "--rt-idle=2s", "--rt-lifetime=5s",
 	}
-	r := d.run("", append(args, "--only", "rot-*,jwks-kid-not-reused,rt-revoked-user,pw-disabled-user")...)
+	hooked := "rot-*,jwks-kid-not-reused,rt-revoked-*,pw-disabled-user,pw-password-change-revokes,rt-crash-*,rt-expired,rt-idle-*,rt-lifetime-*"
+	r := d.run("", append(args, "--only", hooked, "--skip", "rot-never-unpublished,rot-old-removed")...)
 	var report conformance.Report
-	if err := json.Unmarshal([]byte(r.out), &report); err != nil || r.code != exitOK || report.Count(conformance.Pass) != len(report.Results) || len(report.Results) < 12 {
+	if err := json.Unmarshal([]byte(r.out), &report); err != nil || r.code != exitOK || report.Count(conformance.Pass) != len(report.Results) || len(report.Results) < 19 {
 		t.Errorf("ended with %d, %v: %s\n%s", r.code, err, r.err, r.out)
 	}
 
@@ -67,7 +75,8 @@ func TestConformanceHooks(t *testing.T) {
 			t.Errorf("%q ended with %d: %s\n%s", command, r.code, r.err, r.out)
 		}
 	}
-	if h := (Hooks{Timeout: time.Second}).hooks(p.Issuer); h.Rotate != nil || h.RevokeKey != nil || h.Restart != nil || h.DisableUser != nil {
+	if h := (Hooks{Timeout: time.Second}).hooks(p.Issuer); h.Rotate != nil || h.RevokeKey != nil || h.SwitchAlg != nil || h.Restart != nil || h.Crash != nil ||
+		h.DisableUser != nil || h.RevokeGrant != nil || h.ChangePassword != nil {
 		t.Error("there are hooks without commands")
 	}
 }

@@ -252,6 +252,12 @@ func TestConformanceCommand(t *testing.T) {
 	s.fails(exitUsage, "", append(args, "--only", "no-such-case"), "no-such-case")
 	s.fails(exitUsage, "", append(args, "--client2-secret-file", "/nonexistent/x"), "/nonexistent/x")
 
+	public := filepath.Join(dir, "key.pem")
+	write(t, public, "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")
+	s.fails(exitUsage, "", append(args, "--jwt-client-id=x"), "--jwt-client-key-file")
+	s.fails(exitUsage, "", append(args, "--jwt-client-id=x", "--jwt-client-key-file", "/nonexistent/x"), "/nonexistent/x")
+	s.fails(exitUsage, "", append(args, "--jwt-client-id=x", "--jwt-client-key-file", public), "no private")
+
 	// Nothing to sign in with: nothing is proven about tokens.
 	r = s.run("", "conformance", "--issuer", s.Issuer, "--only", "tok-*")
 	if r.code != exitFailure || !strings.Contains(errorLine(r.err), "proves nothing") {
