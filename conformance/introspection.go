@@ -41,7 +41,7 @@ func introspectionCases() []Case {
 			Means:    "Tokens stand in the access logs of the issuer and of every proxy before it.",
 		},
 		Case{
-			ID: "intro-missing-token", Section: "RFC 7662 §2.1; RFC 6749 §5.2", Level: Must, Needs: needs, Run: introMissing,
+			ID: "intro-missing-token", Section: "RFC 7662 §2.1; RFC 6749 §5.2", Level: Should, Needs: needs, Run: introMissing,
 			Expected: "A request without a token is 400 invalid_request.",
 			Means:    "A client that forgets the token is not told what is wrong.",
 		},
@@ -52,7 +52,7 @@ func introspectionCases() []Case {
 		},
 		Case{
 			ID: "intro-revoked-now", Section: "RFC 7662 §4", Level: Must, Needs: needs, Run: introRevoked,
-			Expected: "A refresh token that was revoked is inactive at once.",
+			Expected: "A token that was revoked is inactive at once.",
 			Means:    "Who stole a token goes on using it after the user has logged out.",
 		},
 	)
@@ -81,6 +81,8 @@ func (p *Probe) introspects(ctx context.Context) (Client, tokens) {
 	switch {
 	case a.status == http.StatusForbidden:
 		panic(stop{undecided("client %s may not introspect", c.ID)})
+	case a.code() == "unsupported_token_type": // RFC 7009's, and some use it here for JWTs, which are verified offline
+		panic(stop{absent("access tokens of this kind are not introspected: %s", a.code())})
 	case a.status != http.StatusOK || a.json["active"] == false:
 		panic(stop{undecided("client %s is not told of its own access token, so nothing else would prove anything", c.ID)})
 	}
@@ -214,13 +216,16 @@ func introRevoked(ctx context.Context, p *Probe) Verdict {
 	case t.refresh == "":
 		return absent("client %s gets no refresh token", c.ID)
 	}
-	if a := p.send(ctx, p.question(c, t.refresh)); a.json["active"] != true {
-		return undecided("client %s is not told of its own refresh token", c.ID)
+	token := t.refresh
+	if a := p.send(ctx, p.question(c, token)); a.json["active"] != true {
+		token = t.access // some tell of these only
 	}
-	q := p.as(c, params{{"token", t.refresh}})
-	q.to = "revocation_endpoint"
-	if a := p.send(ctx, q); a.status != http.StatusOK {
+	a := p.send(ctx, p.revocation(c, token))
+	switch {
+	case a.code() == "unsupported_token_type": // RFC 7009 §2.2.1
+		return absent("client %s is not told of its refresh token, and does not revoke its access token", c.ID)
+	case a.status != http.StatusOK:
 		return undecided("the revocation is answered %d", a.status)
 	}
-	return isInactive(p.send(ctx, p.question(c, t.refresh)))
+	return isInactive(p.send(ctx, p.question(c, token)))
 }

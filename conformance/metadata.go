@@ -125,8 +125,15 @@ func inEach(look judge) func(context.Context, *Probe) Verdict {
 	}
 }
 
+// metaStatusType looks at the documents that are there. Where one is, what the
+// other address answers is the business of meta-8414-path and meta-oidc-path:
+// many sites send a browser somewhere from every address that they do not know.
 func metaStatusType(ctx context.Context, p *Probe) Verdict {
-	for _, a := range p.each(ctx, func(a answer) bool { return a.status != 404 }) {
+	document := func(a answer) bool { return a.json != nil }
+	if !slices.ContainsFunc([]string{p.target.oauthURL(), p.target.oidcURL()}, func(address string) bool { return document(p.get(ctx, address, nil)) }) {
+		document = func(a answer) bool { return a.status != 404 }
+	}
+	for _, a := range p.each(ctx, document) {
 		switch {
 		case a.status/100 == 3:
 			return fail("a redirect, which clients need not follow")

@@ -23,8 +23,8 @@ func metadataClaimCases() []Case {
 			Run:      worksAsSaid("revocation_endpoint", revoked),
 		},
 		Case{
-			ID: "meta-introspection-endpoint", Section: "RFC 8414 §2", Level: Should,
-			Expected: "An introspection_endpoint answers a client that authenticates as the metadata says, which it must, for there is no default.",
+			ID: "meta-introspection-endpoint", Section: "RFC 8414 §2", Level: BCP,
+			Expected: "An introspection_endpoint answers a client that authenticates as the metadata says, which it had better, for there is no default.",
 			Means:    "Resource servers that ask about tokens cannot, and refuse them all.",
 			Run:      worksAsSaid("introspection_endpoint", introspected),
 		},
