@@ -78,15 +78,22 @@ func (p *Probe) introspects(ctx context.Context) (Client, tokens) {
 	c := p.target.confidential()
 	t := p.signIn(ctx, c)
 	a := p.send(ctx, p.question(c, t.access))
+	introspectable(a)
 	switch {
 	case a.status == http.StatusForbidden:
 		panic(stop{undecided("client %s may not introspect", c.ID)})
-	case a.code() == "unsupported_token_type": // RFC 7009's, and some use it here for JWTs, which are verified offline
-		panic(stop{absent("access tokens of this kind are not introspected: %s", a.code())})
 	case a.status != http.StatusOK || a.json["active"] == false:
 		panic(stop{undecided("client %s is not told of its own access token, so nothing else would prove anything", c.ID)})
 	}
 	return c, t
+}
+
+// introspectable ends the case where access tokens are not asked about at all:
+// some servers say so with the code of RFC 7009, of JWTs, which are verified offline.
+func introspectable(a answer) {
+	if a.code() == "unsupported_token_type" {
+		panic(stop{absent("access tokens of this kind are not introspected: %s", a.code())})
+	}
 }
 
 // introActive compares what is said twice.

@@ -25,6 +25,7 @@ func TestWhatOthersMayDo(t *testing.T) {
 		{"html-404", "http-error-pages", conformance.Pass, ""},
 		{"ask-first", "http-405-allow", conformance.Pass, ""},
 		{"introspection-not-jwt", "intro-inactive", conformance.NA, "not introspected"},
+		{"introspection-not-jwt", "intro-aud-isolation", conformance.NA, "not introspected"},
 		{"introspection-access-only", "intro-revoked-now", conformance.Pass, ""},
 		{"introspection-access-only revocation-access-idle", "intro-revoked-now", conformance.Fail, ""},
 		{"introspection-access-only revocation-unsupported", "intro-revoked-now", conformance.NA, "does not revoke its access token"},
