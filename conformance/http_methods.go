@@ -30,7 +30,7 @@ func httpMethodCases() []Case {
 		},
 		Case{
 			ID: "http-error-pages", Section: "OWASP ASVS 4.0 §14.3", Level: BCP, Needs: []Input{NeedClient}, Run: errorPages,
-			Expected: "Refusals of what is not allowed or malformed are JSON or plain text, not a framework's page, and none has a stack trace.",
+			Expected: "Refusals of what is not allowed or malformed are JSON or plain text, not a framework's page, and none has a stack trace or says that debugging is on.",
 			Means:    "Clients cannot read what is wrong, and attackers read which software, paths and versions are in use.",
 		},
 		Case{
@@ -57,9 +57,12 @@ func eachPlace(method string, judge judge) func(context.Context, *Probe) Verdict
 	}
 }
 
-// notAllowed lets a server ask who it is before it looks at the method.
+// notAllowed lets a server ask who it is, or send the client elsewhere, before it
+// looks at the method.
 func notAllowed(a answer) Verdict {
 	switch {
+	case a.status/100 == 3:
+		return pass()
 	case !slices.Contains([]int{401, 403, 404, 405, 501}, a.status):
 		return fail("the status is %d", a.status)
 	case a.status == http.StatusMethodNotAllowed && a.header.Get("Allow") == "":
@@ -121,9 +124,11 @@ func (a answer) page() string {
 
 // trace says that an answer has more for developers than for others, or "".
 func (a answer) trace() string {
-	for _, trace := range []string{"Traceback (most recent", "\tat ", "\n    at ", "goroutine ", "Stack trace:"} {
+	for _, trace := range []string{
+		"Traceback (most recent", "\tat ", "\n    at ", "goroutine ", "Stack trace:", "DEBUG = True", "Werkzeug", "Whitelabel Error Page",
+	} {
 		if bytes.Contains(a.body, []byte(trace)) {
-			return "the refusal has a stack trace"
+			return "the refusal has a stack trace, or more that is for developers"
 		}
 	}
 	return ""

@@ -150,6 +150,8 @@ func (is *issuer) odd(w http.ResponseWriter, r *http.Request) bool {
 		w.WriteHeader(204)
 	case is.mutated("ask-first") && r.Method == http.MethodPatch:
 		w.WriteHeader(401)
+	case is.mutated("slash-first") && r.Method == http.MethodPatch:
+		http.Redirect(w, r, r.URL.Path+"/", http.StatusMovedPermanently)
 	case is.mutated("html-405") && r.Method == http.MethodPatch:
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(405)

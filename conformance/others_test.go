@@ -24,6 +24,7 @@ func TestWhatOthersMayDo(t *testing.T) {
 		{"not-public", "jwks-cache-control", conformance.Pass, ""},
 		{"html-404", "http-error-pages", conformance.Pass, ""},
 		{"ask-first", "http-405-allow", conformance.Pass, ""},
+		{"slash-first", "http-405-allow", conformance.Pass, ""},
 		{"introspection-not-jwt", "intro-inactive", conformance.NA, "not introspected"},
 		{"introspection-not-jwt", "intro-aud-isolation", conformance.NA, "not introspected"},
 		{"introspection-access-only", "intro-revoked-now", conformance.Pass, ""},
