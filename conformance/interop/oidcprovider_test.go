@@ -105,7 +105,10 @@ func startProvider(t *testing.T, format string, wrong ...string) *foreign {
 // what is true.
 func TestNodeOIDCProvider(t *testing.T) {
 	t.Parallel()
-	found(t, startProvider(t, "jwt").examine(t, "--abuse"), providerFindings, 245)
+	f := startProvider(t, "jwt")
+	report := f.examine(t, "--abuse")
+	found(t, report, providerFindings, 245)
+	f.documented(t, report, "node-oidc-provider")
 }
 
 // Its JWTs cannot be introspected; with other access tokens the cases about that
@@ -116,11 +119,10 @@ func TestNodeOIDCProviderIntrospects(t *testing.T) {
 	found(t, report, map[string]string{}, 45)
 }
 
-// TestNodeOIDCProviderDefects: what is done wrong with a server of others is
-// named by its cases.
-func TestNodeOIDCProviderDefects(t *testing.T) {
-	t.Parallel()
-	for format, defects := range map[string]map[string][]string{
+// providerDefects are what is done wrong on purpose, by the format of access
+// tokens, and the cases that name it.
+func providerDefects() map[string]map[string][]string {
+	return map[string]map[string][]string{
 		"jwt": {
 			"rotation": {"rt-rotated-public"},
 			"keys":     {"jwks-verifies-issued", "at-kid"},
@@ -129,7 +131,14 @@ func TestNodeOIDCProviderDefects(t *testing.T) {
 			"adapter":       {"rt-old-refused", "rt-reuse-revokes-family", "rt-grace-window", "rt-race-16"},
 			"introspection": {"intro-refresh-hidden", "intro-client-token"},
 		},
-	} {
+	}
+}
+
+// TestNodeOIDCProviderDefects: what is done wrong with a server of others is
+// named by its cases.
+func TestNodeOIDCProviderDefects(t *testing.T) {
+	t.Parallel()
+	for format, defects := range providerDefects() {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
 			ids := slices.Concat(slices.Collect(maps.Values(defects))...)
