@@ -56,6 +56,7 @@ type oidcClient struct {
 func startProvider(t *testing.T, format string, wrong ...string) *foreign {
 	t.Helper()
 	needNode(t, "oidc-provider", "jose", "express", "express-oauth2-jwt-bearer")
+	need(t, "Node 20.19 or later", "node", "-e", "process.exit(URL.parse ? 0 : 1)")
 	need(t, "curl", "curl", "--version")
 	port, hands := freePort(t), freePort(t)
 	f := &foreign{issuer: "http://127.0.0.1:" + port, dir: t.TempDir()}
