@@ -30,7 +30,7 @@ func abuseCases() []Case {
 }
 
 func race16(ctx context.Context, p *Probe) Verdict {
-	c, _ := p.target.replayer()
+	c := p.target.racer()
 	p.refreshes(ctx, c)
 	t := p.refreshable(ctx, c)
 	successors, worked := map[string]bool{}, 0

@@ -15,7 +15,7 @@ func httpMethodCases() []Case {
 	return group("http",
 		Case{
 			ID: "http-405-allow", Section: "RFC 9110 §9.1, §15.5.6", Level: Should, Needs: []Input{NeedClient}, Run: eachPlace(http.MethodPatch, notAllowed),
-			Expected: "A method that an endpoint or document does not have is 405 with Allow (or 404, 501).",
+			Expected: "A method that an endpoint or document does not have is 405 with Allow (or 404, 501, or 401 and 403 before it is looked at).",
 			Means:    "Who sends the wrong method is not told so, and looks for the mistake elsewhere.",
 		},
 		Case{
@@ -30,7 +30,7 @@ func httpMethodCases() []Case {
 		},
 		Case{
 			ID: "http-error-pages", Section: "OWASP ASVS 4.0 §14.3", Level: BCP, Needs: []Input{NeedClient}, Run: errorPages,
-			Expected: "Refusals of what is not there, not allowed or malformed are JSON or plain text, without a framework's page or a trace.",
+			Expected: "Refusals of what is not allowed or malformed are JSON or plain text, not a framework's page, and none has a stack trace or says that debugging is on.",
 			Means:    "Clients cannot read what is wrong, and attackers read which software, paths and versions are in use.",
 		},
 		Case{
@@ -57,9 +57,13 @@ func eachPlace(method string, judge judge) func(context.Context, *Probe) Verdict
 	}
 }
 
+// notAllowed lets a server ask who it is, or send the client elsewhere, before it
+// looks at the method.
 func notAllowed(a answer) Verdict {
 	switch {
-	case !slices.Contains([]int{404, 405, 501}, a.status):
+	case a.status/100 == 3:
+		return pass()
+	case !slices.Contains([]int{401, 403, 404, 405, 501}, a.status):
 		return fail("the status is %d", a.status)
 	case a.status == http.StatusMethodNotAllowed && a.header.Get("Allow") == "":
 		return fail("the 405 has no Allow")
@@ -90,8 +94,10 @@ func untraced(a answer) Verdict {
 func errorPages(ctx context.Context, p *Probe) Verdict {
 	malformed := p.as(p.target.Client, nil)
 	malformed.encode = func(params) (string, string) { return "application/x-www-form-urlencoded", "grant_type=%zz" }
+	if why := p.get(ctx, p.nowhere(), nil).trace(); why != "" { // it may be a page: people come there
+		return fail("%s", why)
+	}
 	for _, next := range []func() answer{
-		func() answer { return p.get(ctx, p.nowhere(), nil) },
 		func() answer { return p.ask(ctx, http.MethodPatch, p.doc.text("token_endpoint"), nil) },
 		func() answer { return p.send(ctx, malformed) },
 	} {
@@ -113,9 +119,16 @@ func (a answer) page() string {
 	if len(a.body) > 0 && (media == "text/html" || media == "application/xhtml+xml") {
 		return "the refusal is a page"
 	}
-	for _, trace := range []string{"Traceback (most recent", "\tat ", "\n    at ", "goroutine ", "Stack trace:"} {
+	return a.trace()
+}
+
+// trace says that an answer has more for developers than for others, or "".
+func (a answer) trace() string {
+	for _, trace := range []string{
+		"Traceback (most recent", "\tat ", "\n    at ", "goroutine ", "Stack trace:", "DEBUG = True", "Werkzeug", "Whitelabel Error Page",
+	} {
 		if bytes.Contains(a.body, []byte(trace)) {
-			return "the refusal has a stack trace"
+			return "the refusal has a stack trace, or more that is for developers"
 		}
 	}
 	return ""

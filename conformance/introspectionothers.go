@@ -106,6 +106,7 @@ func introIsolation(ctx context.Context, p *Probe) Verdict {
 		return undecided("the tokens of both clients are for %q: give a second client whose tokens are for another API", one.audiences())
 	}
 	told := p.send(ctx, p.question(p.target.API, own.access))
+	introspectable(told)
 	if told.json["active"] != true {
 		return undecided("client %s is not told of a token of client %s, so nothing else would prove anything", p.target.API.ID, p.target.Client.ID)
 	}

@@ -148,6 +148,22 @@ func (is *issuer) odd(w http.ResponseWriter, r *http.Request) bool {
 		r.Header.Write(w)
 	case is.mutated("doc-post-any") && r.Method == http.MethodPatch:
 		w.WriteHeader(204)
+	case is.mutated("ask-first") && r.Method == http.MethodPatch:
+		w.WriteHeader(401)
+	case is.mutated("slash-first") && r.Method == http.MethodPatch:
+		http.Redirect(w, r, r.URL.Path+"/", http.StatusMovedPermanently)
+	case is.mutated("html-405") && r.Method == http.MethodPatch:
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(405)
+		io.WriteString(w, "<h1>Method Not Allowed</h1>")
+	case is.mutated("trace-404") && strings.Contains(r.URL.Path, "nothing-"):
+		w.WriteHeader(404)
+		io.WriteString(w, "Traceback (most recent call last):")
+	case is.mutated("oidc-elsewhere") && strings.HasSuffix(r.URL.Path, "/openid-configuration"):
+		http.Redirect(w, r, "/login", http.StatusFound)
+	case is.mutated("oidc-app") && strings.HasSuffix(r.URL.Path, "/openid-configuration"):
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		io.WriteString(w, "<title>App</title>")
 	case is.mutated("html-404") && strings.Contains(r.URL.Path, "nothing-"):
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(404)

@@ -36,6 +36,9 @@ func (is *issuer) introspect(w http.ResponseWriter, r *http.Request) {
 	case !form.Has("token") && !is.mutated("introspection-anything"):
 		refuse("invalid_request")
 	}
+	if is.access[form.Get("token")] != nil && is.mutated("introspection-not-jwt") {
+		refuse("unsupported_token_type")
+	}
 	told := is.told(client, form)
 	if is.mutated("introspection-talks") {
 		told["iss"] = is.url
@@ -67,6 +70,8 @@ func (is *issuer) told(client string, form url.Values) map[string]any {
 	case access && is.mutated("access-outlives"):
 	case s == nil, s.client != client, s.ended && !is.mutated("introspection-stale"), is.mutated("introspection-blind"),
 		hint != "" && access != (hint == "access_token") && is.mutated("hint-believed"):
+		return map[string]any{"active": false}
+	case !access && is.mutated("introspection-access-only"):
 		return map[string]any{"active": false}
 	case !access:
 		return map[string]any{"active": true, "client_id": s.client}

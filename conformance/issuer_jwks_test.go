@@ -80,6 +80,12 @@ func (is *issuer) jwks(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case is.mutated("max-age-0"):
 		h.Set("Cache-Control", "public, max-age=0")
+	case is.mutated("not-public"):
+		h.Set("Cache-Control", "max-age=300")
+	case is.mutated("cache-control-twice"):
+		h.Set("Cache-Control", "Cache-Control: public, max-age=300")
+	case is.mutated("no-cache-control"):
+		h.Del("Cache-Control")
 	case is.mutated("jwk-set-type"):
 		h.Set("Content-Type", "application/jwk-set+json")
 	case is.mutated("jwks-text"):

@@ -78,7 +78,7 @@ func (is *issuer) refresh(clientID string, form url.Values) (*session, []string)
 		fork := *s
 		fork.current, fork.ended = "", false
 		return &fork, scope
-	case token != s.current && !again && (is.mutated("reuse-answered") || is.mutated("spent-unbound") && s.client != clientID):
+	case token != s.current && !again && (is.mutated("reuse-answered") || is.mutated("reuse-answered-secret") && s.client == "app" || is.mutated("spent-unbound") && s.client != clientID):
 	case token != s.current && !again && is.mutated("reuse-unnoticed"):
 		refuse("invalid_grant")
 	case token != s.current && !again:

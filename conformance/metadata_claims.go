@@ -23,7 +23,7 @@ func metadataClaimCases() []Case {
 			Run:      worksAsSaid("revocation_endpoint", revoked),
 		},
 		Case{
-			ID: "meta-introspection-endpoint", Section: "RFC 8414 §2", Level: Should,
+			ID: "meta-introspection-endpoint", Section: "RFC 8414 §2", Level: BCP,
 			Expected: "An introspection_endpoint answers a client that authenticates as the metadata says; where it says nothing there is nothing to be held to.",
 			Means:    "Resource servers that ask about tokens cannot, and refuse them all.",
 			Run:      worksAsSaid("introspection_endpoint", introspected),

@@ -19,7 +19,7 @@ func httpMutations() map[string]string {
 		"http-405-allow":       "no-allow doc-post-any",
 		"http-head-options":    "head-500",
 		"http-trace":           "trace",
-		"http-error-pages":     "html-404 stack-trace",
+		"http-error-pages":     "html-405 trace-404 stack-trace",
 		"http-debug-endpoints": "debug",
 
 		"http-chunked":             "length-wanted",

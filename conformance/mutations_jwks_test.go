@@ -12,7 +12,7 @@ func jwksMutations() map[string]string {
 		"jwks-no-private":       "private-member",
 		"jwks-kid-present":      "no-kid",
 		"jwks-kid-unique":       "same-kid",
-		"jwks-cache-control":    "max-age-0",
+		"jwks-cache-control":    "max-age-0 cache-control-twice no-cache-control",
 		"jwks-etag":             "no-etag etag-ignored",
 		"jwks-verifies-issued":  "unpublished-key",
 		"jwks-ec-coord-length":  "coord-long",

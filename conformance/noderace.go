@@ -17,7 +17,7 @@ func nodeCases() []Case {
 const nodeRounds, nodeRacers = 4, 8
 
 func raceNodes(ctx context.Context, p *Probe) Verdict {
-	c, _ := p.target.replayer()
+	c := p.target.racer()
 	nodes := p.unpaced().nodes()
 	for _, node := range nodes { // what one node issued the other one takes
 		t := p.refreshable(ctx, c)

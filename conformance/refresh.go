@@ -36,13 +36,13 @@ func refreshCases() []Case {
 			Means:    "A copy of a token is good for as long as the session lasts, and nobody can notice it.",
 		},
 		Case{
-			ID: "rt-reuse-revokes-family", Section: "RFC 9700 §4.14.2", Level: Must, Needs: signsIn(), Run: reuseRevokes,
-			Expected: "A spent refresh token is refused, and then its successor is refused too; where the client has a secret it only warns.",
+			ID: "rt-reuse-revokes-family", Section: "RFC 9700 §4.14.2", Level: Must, Needs: signsIn(), Run: bindsPublic(reuseRevokes),
+			Expected: "A spent refresh token is refused, and then its successor is refused too; where only clients with a secret are given it warns.",
 			Means:    "A thief who refreshes first keeps the session, and the owner is only signed out.",
 		},
 		Case{
-			ID: "rt-old-refused", Section: "RFC 9700 §4.14.2; RFC 6749 §6", Level: Must, Needs: signsIn(), Run: oldRefused,
-			Expected: "A spent refresh token is 400 invalid_grant (after --rt-grace, where retries are allowed); where the client has a secret it only warns.",
+			ID: "rt-old-refused", Section: "RFC 9700 §4.14.2; RFC 6749 §6", Level: Must, Needs: signsIn(), Run: bindsPublic(oldRefused),
+			Expected: "A spent refresh token is 400 invalid_grant (after --rt-grace, where retries are allowed); where only clients with a secret are given it warns.",
 			Means:    "Rotation protects nobody: each token that was ever issued goes on working.",
 		},
 		Case{
@@ -139,8 +139,16 @@ func rotatedPublic(ctx context.Context, p *Probe) Verdict {
 	return pass()
 }
 
-// spent gets a token, refreshes it, and waits until c may no longer repeat that.
-func (p *Probe) spent(ctx context.Context, c Client, window time.Duration) (old, next tokens) {
+// spent gets a token, refreshes it, and waits until the client may no longer
+// repeat that. The client is the one with which that takes the shortest.
+func (p *Probe) spent(ctx context.Context) (c Client, old, next tokens) {
+	c, window := p.target.strict()
+	old, next = p.rotated(ctx, c, window)
+	return c, old, next
+}
+
+// rotated does that for one client.
+func (p *Probe) rotated(ctx context.Context, c Client, window time.Duration) (old, next tokens) {
 	old, next = p.rotates(ctx, c)
 	if window > 0 {
 		p.pause(ctx, window+time.Second)
@@ -166,20 +174,39 @@ func (p *Probe) reuses(ctx context.Context, c Client, old tokens) Verdict {
 	return pass()
 }
 
-func oldRefused(ctx context.Context, p *Probe) Verdict {
-	c, window := p.target.replayer()
-	old, _ := p.spent(ctx, c, window)
-	return replayed(c, p.reuses(ctx, c, old))
+// bindsPublic looks at a rotation. RFC 9700 §2.2.2 and §4.14.2 bind servers for
+// public clients: where it is wrong for a client with a secret, a public one
+// decides, and without one it is a warning.
+func bindsPublic(look func(ctx context.Context, p *Probe, c Client, old, next tokens) Verdict) func(context.Context, *Probe) Verdict {
+	return func(ctx context.Context, p *Probe) Verdict {
+		c, old, next := p.spent(ctx)
+		v, sent, got := look(ctx, p, c, old, next), p.sent, p.got
+		public := p.target.public()
+		switch {
+		case v.Outcome != Fail || c.Secret == "":
+			return v
+		case !public.known():
+			return Verdict{Warn, v.Why + " (a MUST for public clients; give " + string(NeedPublic) + ")"}
+		}
+		old, next = p.rotated(ctx, public, p.target.RetryWindow)
+		if v := look(ctx, p, public, old, next); v.Outcome == Fail {
+			return v
+		}
+		p.sent, p.got = sent, got
+		return Verdict{Warn, v.Why + " (for client " + c.ID + ", which has a secret)"}
+	}
 }
 
-func reuseRevokes(ctx context.Context, p *Probe) Verdict {
-	c, window := p.target.replayer()
-	old, next := p.spent(ctx, c, window)
+func oldRefused(ctx context.Context, p *Probe, c Client, old, _ tokens) Verdict {
+	return p.reuses(ctx, c, old)
+}
+
+func reuseRevokes(ctx context.Context, p *Probe, c Client, old, next tokens) Verdict {
 	if v := p.reuses(ctx, c, old); v.Outcome != Pass {
-		return replayed(c, v)
+		return v
 	}
 	if v := refused("invalid_grant")(p.send(ctx, p.as(c, refreshForm(next.refresh)))); v.Outcome != Pass {
-		return replayed(c, fail("its successor after the reuse: %s", v.Why))
+		return fail("its successor after the reuse: %s", v.Why)
 	}
 	return pass()
 }

@@ -153,7 +153,7 @@ func reuseKillsAccess(ctx context.Context, p *Probe) Verdict {
 	case !p.isTold(ctx, c, p.signIn(ctx, c).access):
 		return absent("client %s is not told that its own access token is active", c.ID)
 	}
-	old, next := p.spent(ctx, c, window)
+	old, next := p.rotated(ctx, c, window)
 	if v := p.reuses(ctx, c, old); v.Outcome != Pass {
 		return undecided("%s", v.Why)
 	}

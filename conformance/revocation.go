@@ -200,10 +200,11 @@ func revImmediate(ctx context.Context, p *Probe) Verdict {
 
 func revPublic(ctx context.Context, p *Probe) Verdict {
 	c := p.target.public()
-	if !slices.Contains(p.revocationMethods(ctx), AuthNone) {
-		return absent("revocation_endpoint_auth_methods_supported does not list none")
-	}
+	listed := slices.Contains(p.revocationMethods(ctx), AuthNone)
 	p.refreshes(ctx, c)
+	if spare := p.refreshable(ctx, c); !listed && p.send(ctx, p.revocation(c, spare.refresh)).status != http.StatusOK {
+		return absent("revocation_endpoint_auth_methods_supported does not list none, and client %s is refused", c.ID)
+	}
 	own := p.refreshable(ctx, c)
 	if v := p.revoked(ctx, c, p.revocation(c, own.refresh), own.refresh); v.Outcome != Pass {
 		return v

@@ -128,7 +128,7 @@ func (r *runner) result(ctx context.Context, c Case) Result {
 	}
 	if ready {
 		_, wait := r.target.strict()
-		ctx, cancel := context.WithTimeout(ctx, caseTimeout+wait+r.maxWait+r.target.Hooks.most())
+		ctx, cancel := context.WithTimeout(ctx, caseTimeout+wait+r.target.RetryWindow+r.maxWait+r.target.Hooks.most())
 		defer cancel()
 		v = verdict(ctx, c, p)
 	}

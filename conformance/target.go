@@ -152,13 +152,9 @@ func (t Target) strict() (Client, time.Duration) {
 	return t.Client, t.RetryWindow
 }
 
-// replayer is strict for the cases that are MUSTs for public clients.
-func (t Target) replayer() (Client, time.Duration) {
-	if c := t.public(); c.known() && !t.Strict.known() {
-		return c, t.RetryWindow
-	}
-	return t.strict()
-}
+// racer is whom a case about parallel refreshes is about: what it looks for is
+// a MUST for public clients.
+func (t Target) racer() Client { return or(t.public(), t.Client) }
 
 func (t Target) brief() Client { return or(t.Brief, t.Client) }
 

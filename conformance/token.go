@@ -18,13 +18,13 @@ func tokenCases() []Case {
 			Means:    "Clients come to put passwords and refresh tokens into URLs, and every log on the way has them.",
 		},
 		Case{
-			ID: "tok-ct-json", Section: "RFC 6749 §4.3.2", Level: Must, Needs: signsIn(),
+			ID: "tok-ct-json", Section: "RFC 6749 §4.3.2", Level: BCP, Needs: signsIn(),
 			Expected: "A JSON body is refused.",
 			Means:    "A page of another site can send the request with a type that needs no preflight, and filters in front do not see its parameters.",
 			Run:      altered(func(_ *Probe, q *call) { q.encode = jsonEncoded }, refusedWith([]int{400, 401, 415})),
 		},
 		Case{
-			ID: "tok-ct-multipart", Section: "RFC 6749 §4.3.2", Level: Must, Needs: signsIn(),
+			ID: "tok-ct-multipart", Section: "RFC 6749 §4.3.2", Level: BCP, Needs: signsIn(),
 			Expected: "A multipart body is refused.",
 			Means:    "Filters in front that read forms do not see the parameters, and an upload is parsed for whoever sends one.",
 			Run:      altered(func(_ *Probe, q *call) { q.encode = multipartEncoded }, refusedWith([]int{400, 401, 415})),
