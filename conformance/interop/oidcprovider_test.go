@@ -8,6 +8,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/hallmark-auth/hallmark/conformance"
 )
 
 // providerFindings are what node-oidc-provider, set up with care, does not hold
@@ -15,12 +19,11 @@ import (
 var providerFindings = map[string]string{
 	// Its own: deviations, most of them small.
 	"tok-grant-not-allowed":     "RFC 6749 §5.2: a grant that the client may not use is invalid_request there, not unauthorized_client",
-	"cauth-basic-empty-secret":  "RFC 6749 §2.3.1, §5.2: an empty secret by Basic is 400 invalid_request, not 401 invalid_client",
 	"cauth-post-not-registered": "RFC 7591 §2: client_secret_basic and client_secret_post are one to it, whatever is registered",
 	"meta-issuer-host-header":   "RFC 9700 §4.13: the endpoints in the metadata are built from Host; a proxy must fix it",
 	"meta-issuer-path-tenant":   "RFC 8414 §3.3: a slash at the end of the address does not count, so that another issuer finds the document",
 	"meta-cache":                "RFC 9111 §5.2.2: the metadata has neither max-age nor ETag",
-	"meta-method-post":          "RFC 9110 §15.5.6: POST to the metadata is 404, not 405",
+	"cauth-pkjwt-typ":           "RFC 8725 §3.11: an assertion whose typ is at+jwt is taken",
 	"jwks-cache-control":        "OIDC Core §10.1.1: the keys come without Cache-Control",
 	"jwks-etag":                 "RFC 9110 §8.8.3: the keys come without an ETag",
 	"jwks-method":               "RFC 9110 §15.5.6: POST to the keys is 404, not 405",
@@ -42,13 +45,14 @@ var providerFindings = map[string]string{
 
 // An oidcClient is one as node-oidc-provider registers it.
 type oidcClient struct {
-	ID            string   `json:"client_id"`
-	Secret        string   `json:"client_secret,omitempty"`
-	Method        string   `json:"token_endpoint_auth_method"`
-	Grants        []string `json:"grant_types"`
-	ResponseTypes []string `json:"response_types"`
-	RedirectURIs  []string `json:"redirect_uris"`
-	Scope         string   `json:"scope"`
+	ID            string              `json:"client_id"`
+	Secret        string              `json:"client_secret,omitempty"`
+	Method        string              `json:"token_endpoint_auth_method"`
+	Grants        []string            `json:"grant_types"`
+	ResponseTypes []string            `json:"response_types"`
+	RedirectURIs  []string            `json:"redirect_uris"`
+	Scope         string              `json:"scope"`
+	Keys          *jose.JSONWebKeySet `json:"jwks,omitempty"`
 }
 
 // startProvider runs it, with access tokens in a format (jwt or opaque), and
@@ -63,7 +67,13 @@ func startProvider(t *testing.T, format string, wrong ...string) *foreign {
 	const api, other = "urn:example:api", "urn:example:other"
 	var clients []oidcClient
 	add := func(flag, id, method, scope string, grants ...string) {
-		clients = append(clients, oidcClient{id, f.client(t, flag, id, method), method, append([]string{}, grants...), []string{}, []string{}, scope})
+		c := oidcClient{ID: id, Method: method, Grants: append([]string{}, grants...), ResponseTypes: []string{}, RedirectURIs: []string{}, Scope: scope}
+		if method == conformance.AuthKey {
+			c.Keys = f.keyClient(t, id)
+		} else {
+			c.Secret = f.client(t, flag, id, method)
+		}
+		clients = append(clients, c)
 	}
 	const basic, scope = "client_secret_basic", "read write admin"
 	add("client", "web", basic, scope, "password", "refresh_token")
@@ -74,6 +84,7 @@ func startProvider(t *testing.T, format string, wrong ...string) *foreign {
 	add("no-password-client", "job", basic, scope, "refresh_token")
 	add("no-refresh-client", "kiosk", basic, scope, "password")
 	add("api-client", "api", basic, scope)
+	add("jwt-client", "keyed", conformance.AuthKey, scope, "password")
 	settings, err := json.Marshal(map[string]any{
 		"issuer": f.issuer, "port": port, "hands": hands, "format": format, "wrong": wrong, "clients": clients, "users": f.users(t),
 		"scopes": []string{"read", "write", "admin", "billing"}, "resources": []string{api, other},

@@ -2,6 +2,8 @@ package interop
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
 	"os"
@@ -10,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/hallmark-auth/hallmark/conformance"
 )
@@ -33,6 +37,23 @@ func (f *foreign) client(t *testing.T, flag, id, method string) (secret string) 
 	secret = rand.Text() + rand.Text()
 	f.flags = append(f.flags, "--"+flag+"-secret-file", f.secret(t, flag, secret))
 	return secret
+}
+
+// keyClient gives the suite a client that authenticates with a key, and returns
+// what the server is to know of it.
+func (f *foreign) keyClient(t *testing.T, id string) *jose.JSONWebKeySet {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := jose.JSONWebKey{Key: private, KeyID: id, Algorithm: "ES256", Use: "sig"}
+	text, err := key.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.flags = append(f.flags, "--jwt-client-id", id, "--jwt-client-key-file", f.secret(t, "jwt-client", string(text)))
+	return &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key.Public()}}
 }
 
 // users gives it one that signs in and one that wrong passwords are tried on.

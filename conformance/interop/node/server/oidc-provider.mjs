@@ -43,7 +43,7 @@ const make = () => {
   const provider = new Provider(settings.issuer, {
     adapter: storage(stored, wrong.has('adapter')),
     clients: settings.clients,
-    clientAuthMethods: methods,
+    clientAuthMethods: [...methods, 'private_key_jwt'],
     clientBasedCORS: (ctx, origin, client) => client?.clientAuthMethod === 'none',
     cookies: { keys: [randomBytes(16).toString('hex')] },
     jwks: { keys },
