@@ -69,12 +69,6 @@ func (v *visitor) browse(t *testing.T) {
 	v.do(t, "browse")
 }
 
-func (v *visitor) rest(t *testing.T) {
-	t.Helper()
-	v.open = false
-	v.do(t, "rest")
-}
-
 // rest has nobody ask anything, until browse.
 func (s *shop) rest(t *testing.T) {
 	t.Helper()

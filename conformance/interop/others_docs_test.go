@@ -38,7 +38,7 @@ func (f *foreign) documented(t *testing.T, report conformance.Report, name strin
 			t.Errorf("docs/conformance.md says that %s does not hold for %s", id, name)
 		}
 	}
-	_, command, _ := strings.Cut(part, "```sh\n")
+	_, command, _ := strings.Cut(part, "```text\n")
 	command, _, _ = strings.Cut(command, "```")
 	used := regexp.MustCompile(`--[\w-]+`).FindAllString(command, -1)
 	if len(used) < 10 {
