@@ -18,7 +18,7 @@ func abuseCases() []Case {
 			Means:    "An app that happens to refresh while its user logs out keeps the session alive, and nobody knows.",
 		}, Case{
 			ID: "rt-race-16", Section: "RFC 9700 §4.14.2", Level: Must, Abuse: true, Needs: signsIn(), Run: race16,
-			Expected: "After 16 parallel refreshes of one token at most one branch lives, and none was a server error.",
+			Expected: "After 16 parallel refreshes of one token at most one branch lives (where no public client is given that warns), and none was a server error.",
 			Means:    "A thief who refreshes at the same moment as the owner keeps a session of his own; or a busy page signs its user out.",
 		}),
 		group("pw", Case{

@@ -12,7 +12,7 @@ func atGrantCases() []Case {
 	return group("at",
 		Case{
 			ID: "at-not-id-token", Section: "RFC 9068 §5; RFC 8725 §3.12", Level: Must, Needs: signsIn(), Run: notIDToken,
-			Expected: "An ID token that comes along is told from the access token by its typ, and should be by its audience too.",
+			Expected: "An ID token that comes along has another typ or another audience than the access token, should have both, and its typ is not at+jwt.",
 			Means:    "A page that only asks who the user is gets a token that opens the user's data.",
 		},
 		Case{

@@ -17,7 +17,7 @@ type Mode string
 const (
 	BlackBox Mode = "B"
 	Attack   Mode = "A" // loads or attacks the server: Case.Abuse
-	Hand     Mode = "S" // a hand on the server: a hook
+	Hand     Mode = "S" // a hand on the server: a hook, another node, or time to wait
 	Resource Mode = "R" // is about a resource server
 	Verifier Mode = "V" // is about a library that verifies tokens
 )

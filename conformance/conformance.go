@@ -52,6 +52,7 @@ type Case struct {
 	Expected string  // one sentence
 	Means    string  // one sentence: what it means for users where it does not hold
 	Abuse    bool    // loads or attacks the server
+	Fast     bool    // means nothing at a pace, so it is for loopback and owned servers only, too
 	Needs    []Input // beside the issuer
 	Method   string  // of client authentication, without which it does not apply; empty: none
 	Run      func(context.Context, *Probe) Verdict

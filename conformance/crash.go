@@ -10,7 +10,7 @@ import (
 // crashCases are about what a server knows after it went down at any moment.
 func crashCases() []Case {
 	return group("rt", Case{
-		ID: "rt-crash-consistency", Section: "RFC 9700 §4.14.2", Level: BCP, Needs: signsIn(NeedCrash), Run: crash,
+		ID: "rt-crash-consistency", Section: "RFC 9700 §4.14.2", Level: BCP, Fast: true, Needs: signsIn(NeedCrash), Run: crash,
 		Expected: "After a crash a refresh that lost its answer can be repeated, or is 400 invalid_grant; what was answered holds, and no session has two tokens that live.",
 		Means:    "A power cut signs users out without a word, or brings spent tokens back to life.",
 	})
@@ -61,7 +61,6 @@ func crash(ctx context.Context, p *Probe) Verdict {
 
 // goDown runs the hook while the lines are refreshed.
 func (p *Probe) goDown(ctx context.Context, c Client, lines []line) {
-	fast := p.unpaced()
 	var over atomic.Bool
 	var wg sync.WaitGroup
 	started := make(chan bool, len(lines))
@@ -69,7 +68,7 @@ func (p *Probe) goDown(ctx context.Context, c Client, lines []line) {
 		wg.Go(func() {
 			l := &lines[i]
 			for n := 0; !over.Load() && !l.lost && l.refused == nil; n++ {
-				a, err := fast.exchange(ctx, p.as(c, refreshForm(l.latest)))
+				a, err := p.exchange(ctx, p.as(c, refreshForm(l.latest)))
 				next, ok := newTokens(a, nil)
 				switch {
 				case err != nil, a.status >= 500: // a proxy in front may answer for it

@@ -30,14 +30,18 @@ func passwordChanged(ctx context.Context, p *Probe) Verdict {
 	if t.refresh == "" {
 		return absent("client %s gets no refresh token", c.ID)
 	}
-	change := func(password string) {
+	change := func(ctx context.Context, password string) {
 		hooked(p.target.Hooks.ChangePassword(ctx, victim.Name, password))
 		p.target.Victim.Password = password
 	}
 	other := random("Changed-1")
 	p.secrets.name("USER2_OTHER_PASSWORD", "password", other)
-	change(other)
-	defer change(victim.Password)
+	defer func() { // also when the run is interrupted, or a hook fails that did something
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), or(p.target.Hooks.Timeout, defaultHookTimeout))
+		defer cancel()
+		change(ctx, victim.Password)
+	}()
+	change(ctx, other)
 	wait := watchEvery
 	p.until(ctx, func() bool {
 		a, err := p.exchange(ctx, p.as(c, p.passwordForm(p.target.Victim)))

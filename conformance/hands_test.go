@@ -1,6 +1,8 @@
 package conformance_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -41,13 +43,55 @@ func TestHandsThatShowNothing(t *testing.T) {
 	}
 }
 
+// A node somewhere else is not loaded either, though the issuer is on loopback.
+func TestFarNode(t *testing.T) {
+	t.Parallel()
+	target := newIssuer(t).target()
+	target.SecondNode = "https://node.example"
+	if r := only(t, target, "rt-race-multi-node"); r.Outcome != conformance.Skipped || !strings.Contains(r.Why, "--i-own-this-server") {
+		t.Errorf("%s %q", r.Outcome, r.Why)
+	}
+}
+
+// The user has the old password again, whatever became of the run.
+func TestPasswordIsChangedBack(t *testing.T) {
+	t.Parallel()
+	for name, after := range map[string]func(interrupt func()) error{
+		"the hook fails":         func(func()) error { return errors.New("exit status 1") },
+		"the run is interrupted": func(interrupt func()) error { interrupt(); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			is := newIssuer(t)
+			target, passwords := is.target(), []string{}
+			change := target.Hooks.ChangePassword
+			ctx, interrupt := context.WithCancel(t.Context())
+			defer interrupt()
+			target.Hooks.ChangePassword = func(ctx context.Context, name, password string) error {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				passwords = append(passwords, password)
+				if err := change(ctx, name, password); err != nil || len(passwords) > 1 {
+					return err
+				}
+				return after(interrupt)
+			}
+			conformance.Run(ctx, target, conformance.Options{Only: []string{"pw-password-change-revokes"}})
+			if len(passwords) != 2 || passwords[1] != target.Victim.Password {
+				t.Errorf("the password was changed %d times", len(passwords))
+			}
+		})
+	}
+}
+
 // A node is spoken to in the issuer's name, and in the clear on loopback only.
 func TestSecondNode(t *testing.T) {
 	t.Parallel()
 	target := newIssuer(t).target()
-	for _, node := range []string{"http://node.example", "127.0.0.1:8080", "ftp://127.0.0.1"} {
+	for _, node := range []string{"http://node.example", "127.0.0.1:8080", "ftp://127.0.0.1", "https://user:pw@127.0.0.1", "https://127.0.0.1/path", "https://127.0.0.1?q"} {
 		target.SecondNode = node
-		if _, err := conformance.Run(t.Context(), target, conformance.Options{Only: []string{"rt-race-multi-node"}}); err == nil || !strings.Contains(err.Error(), "second node") {
+		if _, err := conformance.Run(t.Context(), target, conformance.Options{Only: []string{"rt-race-multi-node"}}); err == nil || !strings.Contains(err.Error(), "second node") || strings.Contains(err.Error(), "pw") {
 			t.Errorf("%s: %v", node, err)
 		}
 	}

@@ -15,7 +15,7 @@ func httpMethodCases() []Case {
 	return group("http",
 		Case{
 			ID: "http-405-allow", Section: "RFC 9110 §9.1, §15.5.6", Level: Should, Needs: []Input{NeedClient}, Run: eachPlace(http.MethodPatch, notAllowed),
-			Expected: "A method that an endpoint or document does not have is 405 with Allow (or 404, 501, or 401 and 403 before it is looked at).",
+			Expected: "A method that an endpoint or document does not have is 405 with Allow (or 404, 501, or 401, 403 and a redirect before it is looked at).",
 			Means:    "Who sends the wrong method is not told so, and looks for the mistake elsewhere.",
 		},
 		Case{

@@ -161,9 +161,6 @@ func (is *issuer) odd(w http.ResponseWriter, r *http.Request) bool {
 		io.WriteString(w, "Traceback (most recent call last):")
 	case is.mutated("oidc-elsewhere") && strings.HasSuffix(r.URL.Path, "/openid-configuration"):
 		http.Redirect(w, r, "/login", http.StatusFound)
-	case is.mutated("oidc-app") && strings.HasSuffix(r.URL.Path, "/openid-configuration"):
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		io.WriteString(w, "<title>App</title>")
 	case is.mutated("html-404") && strings.Contains(r.URL.Path, "nothing-"):
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(404)

@@ -108,10 +108,7 @@ func (is *issuer) failed(u *user) {
 		}
 		return
 	}
-	if u.failures++; u.failures == 5 && is.mutated("silent-lock") {
-		u.password = newID()
-	}
-	if u.failures >= 5 && !is.mutated("silent-lock") && !is.mutated("no-throttle") {
+	if u.failures++; u.failures >= 5 && !is.mutated("no-throttle") {
 		u.failures, u.until = 0, time.Now().Add(time.Second)
 		if is.mutated("locks-quietly") {
 			u.until = time.Now().Add(time.Hour)

@@ -104,7 +104,7 @@ func metaHead(ctx context.Context, p *Probe, address string) Verdict {
 func metaPost(ctx context.Context, p *Probe, address string) Verdict {
 	switch a := p.ask(ctx, http.MethodPost, address, nil); {
 	case a.status/100 != 4 && a.status != 501:
-		return fail("POST is answered %d, not 405", a.status)
+		return fail("POST is not refused but answered %d", a.status)
 	case a.status == 405 && a.header.Get("Allow") == "":
 		return fail("the 405 has no Allow")
 	}

@@ -19,8 +19,8 @@ func TestWhatOthersMayDo(t *testing.T) {
 		{"oidc-elsewhere", "meta-status-ct", conformance.Pass, ""},
 		{"oidc-elsewhere", "meta-oidc-path", conformance.Warn, "neither"},
 		{"oidc-elsewhere no-8414", "meta-status-ct", conformance.Fail, "redirect"},
-		{"oidc-app", "meta-status-ct", conformance.Pass, ""},
-		{"oidc-app no-8414", "meta-status-ct", conformance.Fail, "text/html"},
+		{"oidc-page", "meta-status-ct", conformance.Pass, ""},
+		{"oidc-page no-8414", "meta-status-ct", conformance.Fail, "text/html"},
 		{"not-public", "jwks-cache-control", conformance.Pass, ""},
 		{"html-404", "http-error-pages", conformance.Pass, ""},
 		{"ask-first", "http-405-allow", conformance.Pass, ""},
@@ -57,6 +57,17 @@ func TestRotationBindsPublicClients(t *testing.T) {
 		target = newIssuer(t, "reuse-answered-secret").target()
 		if r := only(t, target, id); r.Outcome != conformance.Warn || !strings.Contains(r.Why, "has a secret") || strings.Contains(r.Sent, "client_id=spa") {
 			t.Errorf("%s with a public client that is right: %s %q after %s", id, r.Outcome, r.Why, r.Sent)
+		}
+	}
+}
+
+// A page where one of the two documents might be is not a bad document.
+func TestPagesBesideADocument(t *testing.T) {
+	t.Parallel()
+	for _, r := range run(t, newIssuer(t, "oidc-page").target(), conformance.Options{Only: []string{"meta-*"}}).Results {
+		warns := r.ID == "meta-oidc-path" && r.Outcome == conformance.Warn
+		if !right(r) && !warns && r.Outcome != conformance.NA {
+			t.Errorf("%s: %s: %s", r.ID, r.Outcome, r.Why)
 		}
 	}
 }

@@ -29,7 +29,7 @@ func refreshTokenCases() []Case {
 		},
 		Case{
 			ID: "rt-extra-params", Section: "RFC 6749 §3.2", Level: Must, Needs: signsIn(), Run: refreshExtra,
-			Expected: "username, password and code beside a refresh token do not count: the token refreshes for its own user, or is refused.",
+			Expected: "username, password and code beside a refresh token do not count: the token refreshes for its own user, or is refused as invalid_request, which warns.",
 			Means:    "A client signs somebody else in without the checks of a sign-in, or is refused because it sends too much.",
 		},
 		Case{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -119,7 +120,7 @@ func newRunner(t Target, o Options) *runner {
 func (r *runner) result(ctx context.Context, c Case) Result {
 	start := time.Now()
 	p := &Probe{runner: r}
-	if c.Abuse && r.owned {
+	if c.Abuse && r.owned || c.Fast {
 		p.runner = r.unpaced()
 	}
 	v, ready := p.offered(c)
@@ -149,7 +150,7 @@ func (r *runner) result(ctx context.Context, c Case) Result {
 // offered reports whether the server has the method that a case is about, with
 // the metadata as the evidence where it has not.
 func (p *Probe) offered(c Case) (Verdict, bool) {
-	if c.Method == "" || p.advertised(c.Method) {
+	if c.Method == "" || p.doc.json == nil || p.advertised(c.Method) {
 		return Verdict{}, true
 	}
 	p.sent, p.got = "GET "+p.docAt, p.doc.String()
@@ -163,19 +164,22 @@ func (r *runner) gate(c Case) (Verdict, bool) {
 			return Verdict{Skipped, "give " + string(in)}, false
 		}
 	}
-	if !c.Abuse {
-		return Verdict{}, true
-	}
-	if !r.abuse {
+	switch {
+	case c.Abuse && !r.abuse:
 		return Verdict{Skipped, "give --abuse"}, false
-	}
-	if r.owned {
-		return Verdict{}, true
-	}
-	if u, err := r.tokenEndpoint(); !r.target.loopback() || err == nil && !loopback(u) {
+	case (c.Abuse || c.Fast) && !r.owned && !r.near():
 		return Verdict{Skipped, "it loads the server, and this one is not on loopback; if it is yours, give --i-own-this-server"}, false
 	}
 	return Verdict{}, true
+}
+
+// near reports whether whatever gets credentials is on loopback.
+func (r *runner) near() bool {
+	if node, err := url.Parse(r.target.SecondNode); r.target.SecondNode != "" && (err != nil || !loopback(node)) {
+		return false
+	}
+	u, err := r.tokenEndpoint()
+	return r.target.loopback() && (err != nil || loopback(u))
 }
 
 func verdict(ctx context.Context, c Case, p *Probe) (v Verdict) {

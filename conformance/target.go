@@ -229,8 +229,14 @@ func (t Target) check() error {
 	if why := notSecure(t.ResourceURL); t.ResourceURL != "" && why != "" {
 		return fmt.Errorf("the protected resource %q is %s: tokens are sent in the clear to loopback only", t.ResourceURL, why)
 	}
-	if why := notSecure(t.SecondNode); t.SecondNode != "" && why != "" {
-		return fmt.Errorf("the second node %q is %s: credentials are sent in the clear to loopback only", t.SecondNode, why)
+	if t.SecondNode == "" {
+		return nil
+	}
+	switch node, err := url.Parse(t.SecondNode); {
+	case err != nil, node.Host == "", node.User != nil, node.RawQuery != "", node.Fragment != "", strings.Trim(node.Path, "/") != "":
+		return errors.New("the second node must be scheme, host and port and no more, such as https://10.0.0.2:8443")
+	case !safe(node):
+		return fmt.Errorf("the second node %q is not https: credentials are sent in the clear to loopback only", t.SecondNode)
 	}
 	return nil
 }

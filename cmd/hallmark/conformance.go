@@ -68,7 +68,7 @@ type conformanceCmd struct {
 	Only    []string      `sep:"," placeholder:"GLOB" help:"Run only the cases with these ids."`
 	Skip    []string      `sep:"," placeholder:"GLOB" help:"Leave out the cases with these ids."`
 	Abuse   bool          `help:"Also run the cases that load or attack the server; on loopback, or with --i-own-this-server."`
-	Owned   bool          `name:"i-own-this-server" help:"Load and attack the server with --abuse though it is not on loopback. Do so with your own only."`
+	Owned   bool          `name:"i-own-this-server" help:"Load the server, and with --abuse attack it, though it is not on loopback. Do so with your own only."`
 	Rate    float64       `placeholder:"N" help:"Requests per second. Default: 5, and no limit on loopback."`
 	Timeout time.Duration `default:"10s" placeholder:"DURATION" help:"How long to wait for one answer."`
 	MaxWait time.Duration `default:"60s" placeholder:"DURATION" help:"The longest Retry-After to obey, in all of a case, and the longest wait for sessions and keys to expire."`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -88,7 +89,8 @@ func (h Hooks) run(ctx context.Context, name, command string, variables ...strin
 	return nil
 }
 
-// tail returns the end of what a hook wrote.
+// tail returns the end of what a hook wrote, in whole lines: half a secret would
+// not be known for one.
 func tail(f *os.File) string {
 	const most = 400
 	end, err := f.Seek(0, io.SeekEnd)
@@ -98,6 +100,9 @@ func tail(f *os.File) string {
 	text, err := io.ReadAll(io.NewSectionReader(f, max(0, end-most), most))
 	if err != nil {
 		return err.Error()
+	}
+	if end > most {
+		_, text, _ = bytes.Cut(text, []byte("\n"))
 	}
 	return strings.TrimSpace(string(text))
 }

@@ -80,3 +80,19 @@ func TestConformanceHooks(t *testing.T) {
 		t.Error("there are hooks without commands")
 	}
 }
+
+// What a failing hook wrote is shown in whole lines: of half a secret nobody
+// knows that it is one.
+func TestTailOfAHook(t *testing.T) {
+	t.Parallel()
+	for command, want := range map[string]string{
+		`echo short; exit 1`:                         "short",
+		`printf 'secret%0390d\nthe end\n' 0; exit 1`: "the end",
+		`printf 'secret%0500d' 0; exit 1`:            "",
+	} {
+		err := Hooks{Timeout: time.Minute}.run(t.Context(), "--hook-rotate", command)
+		if err == nil || strings.TrimSpace(strings.TrimPrefix(err.Error(), "--hook-rotate: exit status 1:")) != want {
+			t.Errorf("%s: %v", command, err)
+		}
+	}
+}

@@ -23,13 +23,21 @@ func TestHooksEndWithWhatTheyStarted(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() {
-		ended <- Hooks{Timeout: time.Second}.run(t.Context(), "--hook-rotate", fmt.Sprintf("(echo here; exec sleep 600) > '%s' & wait", pipe))
+		ended <- Hooks{Timeout: 5 * time.Second}.run(t.Context(), "--hook-rotate", fmt.Sprintf("(echo here; exec sleep 600) > '%s' & wait", pipe))
 	}()
-	f, err := os.OpenFile(pipe, os.O_RDONLY, 0) // waits for the child
-	if err != nil {
-		t.Fatal(err)
+	opened := make(chan *os.File, 1)
+	go func() {
+		if f, err := os.OpenFile(pipe, os.O_RDONLY, 0); err == nil { // waits for the child
+			opened <- f
+		}
+	}()
+	var f *os.File
+	select {
+	case f = <-opened:
+		defer f.Close()
+	case err := <-ended:
+		t.Fatalf("the hook ended with %v before its child had begun", err)
 	}
-	defer f.Close()
 	if err := <-ended; err == nil || !strings.Contains(err.Error(), "--hook-timeout") {
 		t.Errorf("the hook ended with %v", err)
 	}

@@ -40,11 +40,17 @@ func TestConformanceInterrupted(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	<-enough // for the next it waits a fifth of a second
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
+	over := make(chan struct{})
+	go func() { cmd.Wait(); close(over) }()
+	select {
+	case <-enough: // for the next it waits a fifth of a second
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		<-over
+	case <-over:
+		t.Fatalf("ended by itself: %s", stderr.String())
 	}
-	cmd.Wait()
 	var report conformance.Report
 	if err := json.Unmarshal(stdout.Bytes(), &report); err != nil || !report.Partial || report.Left == 0 || len(report.Results) == 0 {
 		t.Errorf("%v, partial %v with %d results and %d left", err, report.Partial, len(report.Results), report.Left)
