@@ -36,9 +36,14 @@ lint:
 # package is built once for all of its targets, which is what takes the time.
 fuzz:
 	@set -e; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
-	grep -rl '^func Fuzz' --include=*_test.go cmd conformance/*.go discovery keys server storage | xargs -n 1 dirname | sort -u | while read -r pkg; do \
-		go test -c -fuzz . -o "$$dir/fuzz" "./$$pkg"; \
-		for target in $$(cd "$$pkg" && "$$dir/fuzz" -test.list '^Fuzz'); do \
+	files=$$(go list -f '{{range .TestGoFiles}}{{$$.Dir}}/{{.}} {{end}}{{range .XTestGoFiles}}{{$$.Dir}}/{{.}} {{end}}' ./...); \
+	pkgs=$$(grep -l '^func Fuzz' $$files | xargs -n 1 dirname | sort -u); \
+	test -n "$$pkgs"; \
+	for pkg in $$pkgs; do \
+		go test -c -fuzz . -o "$$dir/fuzz" "$$pkg"; \
+		targets=$$(cd "$$pkg" && "$$dir/fuzz" -test.list '^Fuzz'); \
+		test -n "$$targets"; \
+		for target in $$targets; do \
 			echo "fuzz $$pkg $$target"; \
 			(cd "$$pkg" && "$$dir/fuzz" -test.run '^$$' -test.fuzz "^$$target\$$" -test.fuzztime $(FUZZTIME) -test.fuzzminimizetime 10x -test.fuzzcachedir "$$dir/cache/$$pkg"); \
 		done; \

@@ -65,6 +65,9 @@ func ForeignToken(secret []byte) (RefreshToken, error) {
 		return RefreshToken{}, fmt.Errorf("derive a refresh token: %w", err)
 	}
 	copy(b.secret[:], key[copy(b.selector[:], key):])
+	for b.token(0).SessionID().String()[0] == '-' { // as in NewRefreshToken
+		b.selector[0]++
+	}
 	return b.token(0), nil
 }
 

@@ -68,6 +68,11 @@ func TestSessionIDIsNoFlag(t *testing.T) {
 			t.Fatalf("session id %s", id)
 		}
 	}
+	for i := range 1000 {
+		if first, err := ForeignToken([]byte{byte(i), byte(i >> 8)}); err != nil || first.SessionID().String()[0] == '-' {
+			t.Fatalf("session id %s of a foreign token, %v", first.SessionID(), err)
+		}
+	}
 }
 
 func TestNewRefreshToken(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -215,15 +217,20 @@ func (s *running) logged(name string) string {
 	return strings.TrimSpace(value)
 }
 
-// freeAddress returns an address that nobody had a moment ago.
+// freeAddress returns an address that nobody has, with a port from below those
+// that the system gives to whoever names none: one of these may be taken by the
+// time that it is used, or between two uses.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		address := fmt.Sprint("127.0.0.1:", 20000+rand.IntN(12000))
+		if l, err := net.Listen("tcp", address); err == nil {
+			l.Close()
+			return address
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 func freePort(t *testing.T) string {

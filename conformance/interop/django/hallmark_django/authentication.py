@@ -4,7 +4,7 @@ from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidTok
 
 from . import conf
 
-conf.load().check_tokens()  # what is wrong with it stops the site here: the app's checks run where it is installed
+conf.load().check_tokens()  # nobody is let in where it is wrong: the app's checks run where it is installed
 
 
 class Authentication(JWTAuthentication):

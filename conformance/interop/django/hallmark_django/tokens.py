@@ -39,7 +39,7 @@ class Keys:
 
     One request fetches, and holds no lock meanwhile. Others go on with the keys
     that there are. Where those are too old or lack the kid they wait for the
-    fetch, no longer than it may take, and not while the issuer is known to be away.
+    fetch, no longer than it may take, and for a second at most where the last one failed.
     """
 
     PAUSE, OUTAGE, MAX_ANSWER = 10, 3600, 1 << 20  # seconds, seconds, bytes
@@ -59,7 +59,8 @@ class Keys:
         if ours:
             self.fetch(flight, now)
         elif flight:
-            flight.wait(max(0, self.tried + self.timeout - now))
+            patience = self.timeout if now - self.failed > self.STUCK else min(self.timeout, 1)
+            flight.wait(max(0, self.tried + patience - now))
         with self.lock:
             over = time.monotonic() - self.fetched > self.max_age + self.OUTAGE
             key = None if over else self.keys.get(kid)
@@ -73,8 +74,7 @@ class Keys:
             age, known = now - self.fetched, kid in self.keys
             flying = self.flight is not None and now - self.tried < self.STUCK
             if flying:
-                wait = (age > self.max_age or not known) and now - self.failed > self.STUCK
-                return (self.flight if wait else None), False
+                return (self.flight if age > self.max_age or not known else None), False
             if (age > self.max_age / 2 or not known) and now - self.tried > min(self.PAUSE, self.max_age):
                 self.flight, self.tried = threading.Event(), now
                 return self.flight, True
@@ -99,7 +99,7 @@ class Keys:
     def published(self):
         end, text = time.monotonic() + self.timeout, b""
         with self.opener.open(self.url, timeout=self.timeout) as answer:
-            while part := answer.read1(1 << 16):  # each wait for the network is bounded; so is their sum
+            while part := answer.read1(1 << 16):  # of the body all waits together are bounded, of the header each
                 text += part
                 if len(text) > self.MAX_ANSWER or time.monotonic() > end:
                     raise OSError("the answer is too long, or takes too long")
