@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/term"
@@ -79,7 +81,9 @@ func TestPrompt(t *testing.T) {
 				defer close(done)
 				typeLines(t, person, tty, &asked, tt.lines...)
 			}()
-			got, err := p.readPassword(t.Context(), "Password", tt.isNew)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // for a person who does not type
+			defer cancel()
+			got, err := p.readPassword(ctx, "Password", tt.isNew)
 			<-done
 			if got.Reveal() != tt.want || (err == nil) != (tt.part == "") || err != nil && !strings.Contains(err.Error(), tt.part) {
 				t.Errorf("read %q, %v", got.Reveal(), err)
@@ -96,7 +100,7 @@ func TestPrompt(t *testing.T) {
 
 // Who gives up at the prompt gets the echo back.
 func TestPromptInterrupted(t *testing.T) {
-	_, tty := openTerminal(t)
+	person, tty := openTerminal(t)
 	if !term.IsTerminal(int(tty.Fd())) {
 		lacking(t, "a terminal", nil)
 	}
@@ -116,6 +120,13 @@ func TestPromptInterrupted(t *testing.T) {
 	if !echoes(t, tty) {
 		t.Error("the terminal was left without echo")
 	}
+	// The read that was given up sets the echo once more when it ends, by the number
+	// of the file, which would be another test's by then.
+	fmt.Fprintln(person)
+	await(t, "reads no more", func() bool {
+		stacks := make([]byte, 1<<20)
+		return !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("term.ReadPassword"))
+	})
 }
 
 // Before many sessions are ended it is said how many and whose they are.
