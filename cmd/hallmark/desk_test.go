@@ -181,7 +181,7 @@ func (d *desk) serve(args ...string) *running {
 	}()
 	d.Cleanup(func() { s.stop(d.T) })
 	demo := strings.Contains(strings.Join(args, " "), "--demo")
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if demo && strings.Contains(s.out.String(), "demo.json") || !demo && strings.Contains(s.err.String(), "msg=serving") {
 			return s
 		}
@@ -204,7 +204,7 @@ func (s *running) stop(t *testing.T) int {
 	case code := <-s.done:
 		s.done <- code
 		return code
-	case <-time.After(15 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the server does not end")
 		return -1
 	}
