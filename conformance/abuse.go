@@ -33,19 +33,23 @@ func race16(ctx context.Context, p *Probe) Verdict {
 	c := p.target.racer()
 	p.refreshes(ctx, c)
 	t := p.refreshable(ctx, c)
+	return p.oneBranch(ctx, c, p.race(ctx, 16, p.as(c, refreshForm(t.refresh))))
+}
+
+// oneBranch judges the answers to parallel refreshes of one token.
+func (p *Probe) oneBranch(ctx context.Context, c Client, answers []answer) Verdict {
 	successors, worked := map[string]bool{}, 0
-	for _, a := range p.race(ctx, 16, p.as(c, refreshForm(t.refresh))) {
-		if a.status >= 500 {
-			return fail("one was answered %d", a.status)
-		}
+	for _, a := range answers {
 		next, ok := newTokens(a, nil)
-		if !ok {
+		switch {
+		case a.status >= 500:
+			return fail("one was answered %d", a.status)
+		case !ok:
 			continue
-		}
-		worked++
-		if next.refresh != "" {
+		case next.refresh != "":
 			successors[next.refresh] = true
 		}
+		worked++
 	}
 	if worked == 0 {
 		return undecided("none of the parallel refreshes worked")
@@ -63,10 +67,15 @@ func (p *Probe) race(ctx context.Context, n int, q call) []answer {
 
 // together sends requests at once and returns their answers.
 func (p *Probe) together(ctx context.Context, calls ...call) []answer {
+	return p.scattered(ctx, []*runner{p.runner}, calls...)
+}
+
+// scattered does so too, to the nodes by turns.
+func (p *Probe) scattered(ctx context.Context, nodes []*runner, calls ...call) []answer {
 	answers, errs := make([]answer, len(calls)), make([]error, len(calls))
 	var wg sync.WaitGroup
 	for i, q := range calls {
-		wg.Go(func() { answers[i], errs[i] = p.exchange(ctx, q) })
+		wg.Go(func() { answers[i], errs[i] = nodes[i%len(nodes)].exchange(ctx, q) })
 	}
 	wg.Wait()
 	for i, err := range errs {

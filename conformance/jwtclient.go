@@ -50,7 +50,7 @@ func ParseClientKey(text []byte) (jose.JSONWebKey, error) {
 		return key, errors.New("it is neither PEM nor a JWK")
 	}
 	if len(keyAlgorithms(key)) == 0 {
-		return key, errors.New("it holds no private RSA, EC or Ed25519 key")
+		return key, errors.New("it holds no private RSA or Ed25519 key, and none of P-256, P-384 or P-521")
 	}
 	return key, nil
 }
@@ -61,7 +61,9 @@ func keyAlgorithms(key jose.JSONWebKey) []string {
 	case *rsa.PrivateKey:
 		return []string{"RS256", "PS256", "RS384", "PS384", "RS512", "PS512"}
 	case *ecdsa.PrivateKey:
-		return []string{map[int]string{256: "ES256", 384: "ES384", 521: "ES512"}[k.Curve.Params().BitSize]}
+		if alg := map[int]string{256: "ES256", 384: "ES384", 521: "ES512"}[k.Curve.Params().BitSize]; alg != "" {
+			return []string{alg}
+		}
 	case ed25519.PrivateKey:
 		return []string{"EdDSA"}
 	}

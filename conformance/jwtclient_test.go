@@ -30,6 +30,8 @@ func TestParseClientKey(t *testing.T) {
 		}
 		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 	}
+	narrow, _ := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	p224, err224 := x509.MarshalECPrivateKey(narrow)
 	sec1, err1 := x509.MarshalECPrivateKey(ec)
 	pkcs8, err8 := x509.MarshalPKCS8PrivateKey(ed)
 	public, errPublic := x509.MarshalPKIXPublicKey(ec.Public())
@@ -46,6 +48,7 @@ func TestParseClientKey(t *testing.T) {
 		"PKCS #1":    {asPEM("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey), nil), true},
 		"PKCS #8":    {asPEM("PRIVATE KEY", pkcs8, err8), true},
 		"JWK":        {string(jwk), true},
+		"P-224":      {asPEM("EC PRIVATE KEY", p224, err224), false},
 		"public PEM": {asPEM("PUBLIC KEY", public, errPublic), false},
 		"public JWK": {string(publicJWK), false},
 		"secret JWK": {`{"kty":"oct","k":"AAAA"}`, false},
@@ -103,4 +106,20 @@ func TestClientsWithKeys(t *testing.T) {
 	if r := only(t, newIssuer(t, "assert-replay").target(), "cauth-pkjwt-jti-missing"); r.Outcome != conformance.NA {
 		t.Errorf("where any assertion works twice: %+v", r)
 	}
+}
+
+// Whatever is in the file: what is taken for a key can sign.
+func FuzzParseClientKey(f *testing.F) {
+	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	jwk, _ := jose.JSONWebKey{Key: key, KeyID: "one"}.MarshalJSON()
+	sec1, _ := x509.MarshalECPrivateKey(key)
+	f.Add(jwk)
+	f.Add(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1}))
+	f.Add([]byte(`{"kty":"OKP","crv":"Ed25519","x":"AA","d":"AA"}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		key, err := conformance.ParseClientKey(text)
+		if err == nil && (key.Key == nil || key.IsPublic()) {
+			t.Errorf("taken for a private key: %T", key.Key)
+		}
+	})
 }

@@ -2,7 +2,7 @@ package conformance
 
 import (
 	"context"
-	"sync"
+	"slices"
 )
 
 // nodeCases are about two nodes of one issuer.
@@ -25,42 +25,10 @@ func raceNodes(ctx context.Context, p *Probe) Verdict {
 	}
 	for range nodeRounds {
 		t := p.refreshable(ctx, c)
-		successors, worked := map[string]bool{}, 0
-		for _, a := range p.scattered(ctx, nodes, p.as(c, refreshForm(t.refresh))) {
-			next, ok := newTokens(a, nil)
-			switch {
-			case a.status >= 500:
-				return fail("one was answered %d", a.status)
-			case !ok:
-				continue
-			case next.refresh != "":
-				successors[next.refresh] = true
-			}
-			worked++
-		}
-		if worked == 0 {
-			return undecided("none of the parallel refreshes worked")
-		}
-		if live := p.live(ctx, c, successors); live > 1 {
-			return replayed(c, fail("%d of %d different successors live on", live, len(successors)))
+		answers := p.scattered(ctx, nodes, slices.Repeat([]call{p.as(c, refreshForm(t.refresh))}, nodeRacers)...)
+		if v := p.oneBranch(ctx, c, answers); v.Outcome != Pass {
+			return v
 		}
 	}
 	return pass()
-}
-
-// scattered sends q at once to all nodes, several times to each.
-func (p *Probe) scattered(ctx context.Context, nodes []*runner, q call) []answer {
-	answers, errs := make([]answer, nodeRacers), make([]error, nodeRacers)
-	var wg sync.WaitGroup
-	for i := range answers {
-		wg.Go(func() { answers[i], errs[i] = nodes[i%len(nodes)].exchange(ctx, q) })
-	}
-	wg.Wait()
-	for i, err := range errs {
-		p.note(q, answers[i], err)
-		if err != nil {
-			panic(stop{undecided("no answer to one of %d: %v", len(errs), err)})
-		}
-	}
-	return answers
 }
